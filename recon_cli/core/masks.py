@@ -60,13 +60,11 @@ def differs_from(frame: Tensor, color: Tensor, *, tolerance: float = 24.0) -> Te
 
 def keep_largest(mask: Tensor, count: int = 1) -> Tensor:  # [H, W] -> [H, W] uint8
     """The ``count`` largest 4-connected components of a mask (non-zero is inside), as 0 or 255; an empty mask stays empty."""
-    from scipy import ndimage
-
     inside = mask.numpy() != 0
     box = _bounding_box(inside)
     if box is None:
         return as_mask(inside)
-    labels, found = ndimage.label(inside[box])  # type: ignore[misc]
+    labels, found = _label(inside[box])
     if found > count:
         sizes = np.bincount(labels.ravel())[1:]
         chosen = np.zeros(found + 1, dtype=bool)
@@ -82,15 +80,13 @@ def fill_holes(mask: Tensor, *, largest: int | None = None) -> Tensor:  # [H, W]
         mask: the mask.
         largest: holes of more pixels than this stay open; None fills all.
     """
-    from scipy import ndimage
-
     inside = mask.numpy() != 0
     box = _bounding_box(inside)
     if box is None:
         return as_mask(inside)
     # One pixel of outside around the box joins all open background into the component of the corner.
     outside = np.pad(~inside[box], 1, constant_values=True)
-    labels, found = ndimage.label(outside)  # type: ignore[misc]
+    labels, found = _label(outside)
     sizes = np.bincount(labels.ravel(), minlength=found + 1)
     hole = sizes <= (outside.size if largest is None else largest)
     hole[0] = hole[labels[0, 0]] = False
@@ -101,6 +97,14 @@ def fill_holes(mask: Tensor, *, largest: int | None = None) -> Tensor:  # [H, W]
 def as_mask(inside: np.ndarray) -> Tensor:  # [H, W] bool -> [H, W] uint8
     """0 where False and 255 where True."""
     return torch.from_numpy(inside.view(np.uint8) * np.uint8(255))
+
+
+def _label(inside: np.ndarray) -> tuple[np.ndarray, int]:  # [H, W] bool -> [H, W] int32, count
+    """Number the 4-connected components from 1; 0 is outside."""
+    from scipy import ndimage
+
+    labels = np.empty(inside.shape, dtype=np.int32)
+    return labels, int(ndimage.label(inside, output=labels))  # type: ignore[arg-type]
 
 
 def _bounding_box(inside: np.ndarray) -> tuple[slice, slice] | None:

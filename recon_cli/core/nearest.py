@@ -27,13 +27,13 @@ def nearest_squared_distance(
     Raises:
         InputError: there is no reference, or a coordinate is not finite.
     """
-    from scipy.spatial import cKDTree
+    from scipy.spatial import KDTree
 
     query_array, reference_array = _finite_array(queries, "queries"), _finite_array(references, "references")
     if not len(reference_array):
         raise InputError("cannot search the nearest of no points; expected at least one reference point")
     # Splitting in the middle instead of at the median builds faster and answers as fast on surfaces.
-    tree = cKDTree(reference_array, balanced_tree=False)
+    tree = KDTree(reference_array, balanced_tree=False)
     _, index = tree.query(query_array, workers=workers)
     squared = np.square(query_array - reference_array[index]).sum(axis=-1)
     device = queries.device

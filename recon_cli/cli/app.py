@@ -1,0 +1,70 @@
+"""The ``recon`` command: its groups, the switches above them, and the way out."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import Annotated, Any, NoReturn
+
+import typer
+from typer.main import get_group
+
+from recon_cli import __version__
+from recon_cli.cli.console import emit
+from recon_cli.cli.errors import exit_code_of
+from recon_cli.cli.groups import Debug, Invocation, Root
+from recon_cli.cli.options import Json
+
+app = typer.Typer(
+    name="recon",
+    cls=Root,
+    add_completion=False,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+@app.callback()
+def root(
+    ctx: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+    show_versions: Annotated[
+        bool, typer.Option("--show-versions", help="Print versions of recon, its libraries, system and devices.")
+    ] = False,
+    json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Command-line 3D reconstruction.
+
+    stdout is for the next program, words go to stderr. Exit codes: 0 done, 1 bug, 2 usage, 3 input, 4 numerics, 5 some scenes failed,
+    75 stopped and resumable, 130 Ctrl-C.
+    """
+    if version:
+        emit({"recon": __version__} if json else __version__, json=json)
+    elif show_versions:
+        from recon_cli.run.versions import versions
+
+        emit(versions(), json=json)
+    elif ctx.invoked_subcommand is None:
+        ctx.fail("Missing command.")
+    else:
+        return
+    raise typer.Exit
+
+
+def run(args: Sequence[str]) -> int:
+    """Carry out one command line, words on stderr and all, and return its exit code."""
+    invocation = Invocation()
+    command: Any = get_group(app)
+    try:
+        with command.make_context("recon", list(args), obj=invocation) as context:
+            command.invoke(context)
+        sys.stdout.flush()
+    except (Exception, KeyboardInterrupt) as error:
+        return exit_code_of(error, debug=invocation.debug)
+    return 0
+
+
+def main() -> NoReturn:
+    """Entry point of the console script."""
+    sys.exit(run(sys.argv[1:]))

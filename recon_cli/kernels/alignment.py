@@ -11,7 +11,7 @@ import torch
 import warp as wp
 from torch import Tensor
 
-from recon_cli.kernels.launch import launch_bands
+from recon_cli.kernels.launch import as_vectors, launch_bands, start_warp
 
 
 @wp.struct
@@ -174,6 +174,7 @@ def alignment_blocks(
     The robust function is Geman and McClure's with scale ``robust_scale`` [feature units]. Everything is float32 on one device; ``texel_from_world``
     maps to texel coordinates whose centres are integers. A sample counts by the bilinear value of ``valid`` where it falls.
     """
+    start_warp()
     device = positions.device
     count = samples.faces.shape[0]
     blocks = AlignmentBlocks(
@@ -181,25 +182,21 @@ def alignment_blocks(
     )
     projection = Projection()
     projection.u, projection.v, projection.w = (wp.vec4(*row) for row in texel_from_world.tolist())
-    launch_bands(
-        _alignment_blocks,
-        count,
-        [
-            wp.from_torch(positions.contiguous(), dtype=wp.vec3),
-            wp.from_torch(samples.faces),
-            wp.from_torch(samples.areas),
-            wp.from_torch(samples.barycentric, dtype=wp.vec3),
-            wp.from_torch(samples.expected, dtype=wp.vec3),
-            wp.from_torch(samples.confidence),
-            wp.from_torch(image, dtype=wp.vec3),
-            wp.from_torch(valid),
-            projection,
-            weight,
-            1.0 / robust_scale**2,
-            wp.from_torch(blocks.hessians, dtype=wp.mat33),
-            wp.from_torch(blocks.gradients, dtype=wp.vec3),
-            wp.from_torch(blocks.sums, dtype=wp.vec3),
-        ],
-        device=device,
+    arguments = (
+        as_vectors(positions.contiguous()),
+        samples.faces,
+        samples.areas,
+        as_vectors(samples.barycentric),
+        as_vectors(samples.expected),
+        samples.confidence,
+        as_vectors(image),
+        valid,
+        projection,
+        weight,
+        1.0 / robust_scale**2,
+        wp.from_torch(blocks.hessians, dtype=wp.mat33),
+        as_vectors(blocks.gradients),
+        as_vectors(blocks.sums),
     )
+    launch_bands(_alignment_blocks, count, arguments, device=device)
     return blocks

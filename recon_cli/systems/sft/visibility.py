@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from recon_cli.core.cameras import Cameras
-from recon_cli.kernels.rasterize import rasterize
+from recon_cli.kernels.rasterize import RasterSettings, rasterize
 
 # The z-buffer's longest side [px]: enough to resolve folds of the meshes that the tracker can carry.
 BUFFER_SIZE = 640
@@ -33,7 +33,7 @@ def seen_samples(
     width, height = (int(v) + 3 for v in (extent * scale).tolist())
     index = torch.from_numpy(faces)
     corners = torch.cat([local, depth[:, None]], dim=1).float()
-    buffer = rasterize(corners, index, width, height)
+    buffer = rasterize(corners, index, width, height, settings=RasterSettings(has_barycentrics=False))
     nearest = torch.where(buffer.face[..., 0] >= 0, buffer.depth[..., 0], torch.full_like(buffer.depth[..., 0], torch.inf))
     return _in_front(local[index], depth[index], barycentric, nearest)
 

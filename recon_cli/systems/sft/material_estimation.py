@@ -1,0 +1,299 @@
+"""Material and wind that explain a motion with the least corrective force.
+
+The corrective force of a step is A u - b over h (``balance``), linear in density, stretching and bending but for the parts that positive
+semi-definiteness cuts off. Divided by the mass it is the acceleration that nothing modelled explains, and linear in the specific constants
+stretching / density and bending / density and, with wind, in 1 / density. Without wind or other forces of known size no motion tells the
+density apart from the stiffness, and the density stays as it was.
+
+Minimised is the mean over steps of the area-weighted square of that acceleration plus a ridge towards the initial values, by Gauss-Newton
+steps with bounds. A constant without influence on the motion keeps its initial value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+from torch.func import jvp
+
+from recon_cli.core.errors import InputError
+from recon_cli.systems.sft.balance import Physics, bending_residual, residual, stretching_residual, wind_impulse
+from recon_cli.systems.sft.bending import angles_of, curvature_weights, resist
+from recon_cli.systems.sft.cloth import Cloth
+from recon_cli.systems.sft.inverse_dynamics import in_between, path_velocities
+from recon_cli.systems.sft.materials import Material
+from recon_cli.systems.sft.stretching import respond, sample_weights, strain_of
+from recon_cli.systems.sft.wind import Wind
+
+CHUNK = 8
+# Layout of the unknowns: specific stretching, specific bending, specific volume 1 / density, wind velocity.
+_STRETCHING, _BENDING, _VOLUME, _WIND = slice(0, 24), slice(24, 39), slice(39, 40), slice(40, 43)
+# Constants may grow to this many times their initial size, and density change by this factor either way.
+LARGEST_FACTOR = 50.0
+DENSITY_FACTOR = 5.0
+LARGEST_WIND = 30.0  # m/s, a storm
+
+
+@dataclass(frozen=True)
+class EstimationSettings:
+    """How a material is estimated.
+
+    Attributes:
+        ridge: weight [(m/s²)²] of the squared relative change of each constant.
+        wind_scale: wind [m/s] that weighs as much in the ridge as a constant's doubling.
+        iterations: Gauss-Newton steps at most.
+        estimates_density: whether density may change; it then needs wind.
+    """
+
+    ridge: float = 1e-3
+    wind_scale: float = 5.0
+    iterations: int = 5
+    estimates_density: bool = True
+
+
+@dataclass(frozen=True)
+class MaterialEstimate:
+    """The outcome.
+
+    Attributes:
+        material, wind: the estimate; ``wind`` is None when none was given.
+        initial_acceleration, acceleration: root mean square [m/s²] of what the corrective forces do, before and after.
+        information: share of each of the 43 unknowns that the motion decides rather than the ridge, in [0, 1]: 24 stretching, 15 bending,
+            density, wind velocity.
+    """
+
+    material: Material
+    wind: Wind | None
+    initial_acceleration: float
+    acceleration: float
+    information: Tensor  # [43]
+
+
+def estimate_material(
+    cloth: Cloth,
+    initial: Material,
+    positions: Tensor,  # [T, V, 3]
+    *,
+    h: float,
+    steps_per_frame: int = 1,
+    wind: Wind | None = None,
+    physics: Physics | None = None,
+    settings: EstimationSettings | None = None,
+) -> MaterialEstimate:
+    """Material and, if a wind is given to start from, its velocity, from positions [m] over time.
+
+    Raises:
+        InputError: there are fewer than three frames.
+    """
+    if len(positions) < 3:
+        raise InputError(f"{len(positions)} frames tell nothing of a material, expected at least 3")
+    path = in_between(positions, h=h, steps_per_frame=steps_per_frame)
+    # The first step's velocity is not known from the positions: leave it out and start from the second.
+    motion = _Motion(cloth, path[1:], path_velocities(path, h=h)[1:], physics or Physics(), h)
+    settings = settings or EstimationSettings()
+    with torch.no_grad():
+        return _gauss_newton(motion, initial.detach(), wind, settings)
+
+
+@dataclass(frozen=True)
+class _Motion:
+    cloth: Cloth
+    path: Tensor  # [S + 1, V, 3]
+    velocities: Tensor  # [S + 1, V, 3]
+    physics: Physics
+    h: float
+
+    def chunks(self) -> Iterator[dict[str, Tensor]]:
+        for first in range(0, len(self.path) - 1, CHUNK):
+            stop = min(first + CHUNK, len(self.path) - 1)
+            yield {
+                "positions": self.path[first:stop],
+                "velocities": self.velocities[first:stop],
+                "new_velocities": self.velocities[first + 1 : stop + 1],
+            }
+
+    def weights(self) -> Tensor:  # [V, 1]
+        """Weight of each vertex in the mean square over all steps."""
+        area = (self.cloth.vertex_area * self.cloth.is_free)[:, None]
+        return area / area.sum() / (len(self.path) - 1)
+
+
+def _gauss_newton(motion: _Motion, initial: Material, wind: Wind | None, settings: EstimationSettings) -> MaterialEstimate:
+    from scipy.optimize import lsq_linear
+
+    start = _pack(initial, wind)
+    scale = _scales(start, wind, settings)
+    lower, upper = _bounds(start, scale)
+    unknowns = start.clone()
+    first = cost = _mean_square(motion, unknowns, wind)
+    information = torch.zeros_like(start)
+    for _ in range(settings.iterations):
+        normal, gradient = _normal_equations(motion, unknowns, wind)
+        normal, gradient = normal * scale[:, None] * scale, gradient * scale
+        information = _information(normal, scale, settings.ridge)
+        ridge = settings.ridge * torch.eye(len(start), dtype=torch.float64)
+        root = torch.linalg.cholesky(normal + ridge)
+        now = torch.where(scale > 0, (unknowns - start) / scale.clamp(min=1e-300), torch.zeros_like(start))
+        right = torch.linalg.solve_triangular(root, (normal @ now - gradient)[:, None], upper=False)[:, 0]
+        found = torch.from_numpy(lsq_linear(root.mT.numpy(), right.numpy(), bounds=(lower.numpy(), upper.numpy()), tol=1e-14).x)
+        change = torch.where(scale > 0, found * scale, torch.zeros_like(start)) + start - unknowns
+        unknowns, new_cost = _descend(motion, unknowns, change, wind, _objective(start, scale, settings))
+        has_settled = cost - new_cost <= 1e-9 * first
+        cost = new_cost
+        if has_settled:
+            break
+    material, air = _unpack(unknowns, wind)
+    return MaterialEstimate(material, air, first**0.5, _mean_square(motion, unknowns, wind) ** 0.5, information)
+
+
+def _objective(start: Tensor, scale: Tensor, settings: EstimationSettings) -> Callable[[Tensor, float], float]:
+    def value(unknowns: Tensor, mean_square: float) -> float:
+        relative = torch.where(scale > 0, (unknowns - start) / scale.clamp(min=1e-300), torch.zeros_like(start))
+        return mean_square + settings.ridge * float(relative.square().sum())
+
+    return value
+
+
+def _descend(
+    motion: _Motion, unknowns: Tensor, change: Tensor, wind: Wind | None, objective: Callable[[Tensor, float], float]
+) -> tuple[Tensor, float]:
+    """The longest of a few halvings of the change that lowers the objective, or no change at all."""
+    here = objective(unknowns, _mean_square(motion, unknowns, wind))
+    for halvings in range(6):
+        candidate = unknowns + change * 0.5**halvings
+        there = objective(candidate, _mean_square(motion, candidate, wind))
+        if there < here:
+            return candidate, there
+    return unknowns, here
+
+
+def _pack(material: Material, wind: Wind | None) -> Tensor:  # [43]
+    velocity = torch.zeros(3, dtype=torch.float64) if wind is None else wind.velocity.detach()
+    specific = torch.cat([material.stretching.flatten(), material.bending.flatten(), torch.ones(1, dtype=torch.float64)]) / material.density
+    return torch.cat([specific, velocity])
+
+
+def _unpack(unknowns: Tensor, wind: Wind | None) -> tuple[Material, Wind | None]:
+    density = 1 / unknowns[_VOLUME][0]
+    material = Material(density, (unknowns[_STRETCHING] * density).view(6, 4), (unknowns[_BENDING] * density).view(3, 5))
+    return material, None if wind is None else replace(wind, velocity=unknowns[_WIND])
+
+
+def _scales(start: Tensor, wind: Wind | None, settings: EstimationSettings) -> Tensor:  # [43]
+    """Size of one relative unit of each unknown; zero for those that stay."""
+    scale = start.abs()
+    for part in (_STRETCHING, _BENDING):
+        scale[part] = scale[part].clamp(min=0.1 * float(scale[part].mean()))
+    if wind is None or not settings.estimates_density:
+        scale[_VOLUME] = 0.0
+    scale[_WIND] = 0.0 if wind is None else settings.wind_scale
+    return scale
+
+
+def _bounds(start: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:  # [43], [43]
+    """Bounds of the relative changes: constants do not turn negative, published negative ones fall no further."""
+    safe = scale.clamp(min=1e-300)
+    lower, upper = torch.minimum(-start / safe, torch.zeros_like(start)), torch.full_like(start, LARGEST_FACTOR)
+    lower[_VOLUME], upper[_VOLUME] = 1 / DENSITY_FACTOR - 1, DENSITY_FACTOR - 1
+    lower[_WIND], upper[_WIND] = (-LARGEST_WIND - start[_WIND]) / safe[_WIND], (LARGEST_WIND - start[_WIND]) / safe[_WIND]
+    still = scale == 0
+    lower[still], upper[still] = -1.0, 1.0
+    return torch.minimum(lower, torch.full_like(lower, -1e-12)), upper
+
+
+def _information(normal: Tensor, scale: Tensor, ridge: float) -> Tensor:  # [43]
+    """Diagonal of (N + ridge)⁻¹ N: 1 where the motion alone decides, 0 where the ridge does."""
+    identity = torch.eye(len(scale), dtype=torch.float64)
+    return torch.linalg.solve(normal + ridge * identity, normal).diagonal().clamp(0, 1) * (scale > 0)
+
+
+def _mean_square(motion: _Motion, unknowns: Tensor, wind: Wind | None) -> float:
+    total, weights = 0.0, motion.weights()
+    for chunk in motion.chunks():
+        total += float((weights * _acceleration(motion, unknowns, wind, chunk).square()).sum())
+    return total
+
+
+def _acceleration(motion: _Motion, unknowns: Tensor, wind: Wind | None, chunk: dict[str, Tensor]) -> Tensor:  # [C, V, 3]
+    """What is left unexplained [m/s²]."""
+    material, air = _unpack(unknowns, wind)
+    balance = residual(motion.cloth, material, air, motion.physics, motion.h, **chunk)
+    return balance / (motion.h * material.density * motion.cloth.vertex_area[:, None])
+
+
+def _normal_equations(motion: _Motion, unknowns: Tensor, wind: Wind | None) -> tuple[Tensor, Tensor]:  # [43, 43], [43]
+    normal, gradient = torch.zeros(43, 43, dtype=torch.float64), torch.zeros(43, dtype=torch.float64)
+    root = motion.weights().sqrt()
+    for chunk in motion.chunks():
+        value = (root * _acceleration(motion, unknowns, wind, chunk)).flatten()
+        columns = torch.stack([(root * column).flatten() for column in _columns(motion, unknowns, wind, chunk)])
+        normal += columns @ columns.mT
+        gradient += columns @ value
+    return normal, gradient
+
+
+def _columns(motion: _Motion, unknowns: Tensor, wind: Wind | None, chunk: dict[str, Tensor]) -> Iterator[Tensor]:
+    """Derivatives of ``_acceleration`` by the 43 unknowns, each [C, V, 3]."""
+    specific_mass = motion.h * motion.cloth.vertex_area[:, None]
+    for per_corner, elements in _element_columns(motion, unknowns, chunk):
+        yield _summed(motion.cloth, per_corner, elements) / specific_mass
+    if wind is None:
+        yield from torch.zeros(4, *chunk["positions"].shape, dtype=torch.float64)
+        return
+    for index in range(_VOLUME.start, _WIND.stop):
+        tangent = torch.zeros_like(unknowns)
+        tangent[index] = 1.0
+        yield jvp(lambda u: _wind_acceleration(motion, u, wind, chunk), (unknowns,), (tangent,))[1]
+
+
+def _wind_acceleration(motion: _Motion, unknowns: Tensor, wind: Wind, chunk: dict[str, Tensor]) -> Tensor:  # [C, V, 3]
+    """The wind's share of ``_acceleration``."""
+    air = replace(wind, velocity=unknowns[_WIND])
+    impulse = wind_impulse(motion.cloth, air, motion.h, **chunk)[..., None, :].expand(-1, -1, 3, -1)
+    return -unknowns[_VOLUME] * _summed(motion.cloth, impulse, motion.cloth.faces) / (motion.h * motion.cloth.vertex_area[:, None])
+
+
+def _element_columns(motion: _Motion, unknowns: Tensor, chunk: dict[str, Tensor]) -> Iterator[tuple[Tensor, Tensor]]:
+    """Derivatives of the elements' residuals [N s per kg/m²] by the 24 + 15 specific constants, with the elements' vertices.
+
+    An element's residual depends on the samples through its own interpolated constants alone: one derivative by each of those, spread by
+    the interpolation weights, gives all columns.
+    """
+    cloth, physics, h = motion.cloth, motion.physics, motion.h
+    samples, motions = unknowns[_STRETCHING].view(6, 4), chunk["new_velocities"]
+    deformation, strain = strain_of(cloth, chunk["positions"])
+    weights = sample_weights(strain)  # [C, F, 6]
+    constants = weights @ samples
+
+    def stretched(constants: Tensor) -> Tensor:
+        return stretching_residual(cloth, respond(deformation, strain, constants), physics, h, motions[..., cloth.faces, :])
+
+    by_constant = [jvp(stretched, (constants,), (_unit(constants, k),))[1] for k in range(4)]
+    for sample in range(6):
+        for entry in range(4):
+            yield weights[..., sample, None, None] * by_constant[entry], cloth.faces
+    change, slope = angles_of(cloth, chunk["positions"])
+    curvature = curvature_weights(cloth, change)  # [C, H, 5]
+    stiffness = (curvature * (cloth.hinge_direction @ unknowns[_BENDING].view(3, 5))).sum(-1)
+
+    def bent(constants: Tensor) -> Tensor:
+        return bending_residual(resist(cloth, change, slope, constants), physics, h, motions[..., cloth.hinges, :])
+
+    by_stiffness = jvp(bent, (stiffness,), (torch.ones_like(stiffness),))[1]
+    for direction in range(3):
+        for place in range(5):
+            share = cloth.hinge_direction[:, direction] * curvature[..., place]
+            yield share[..., None, None] * by_stiffness, cloth.hinges
+
+
+def _unit(constants: Tensor, entry: int) -> Tensor:
+    unit = torch.zeros_like(constants)
+    unit[..., entry] = 1.0
+    return unit
+
+
+def _summed(cloth: Cloth, per_corner: Tensor, elements: Tensor) -> Tensor:  # [C, V, 3]
+    total = per_corner.new_zeros((len(per_corner), len(cloth.vertex_area), 3))
+    return total.index_add(1, elements.flatten(), per_corner.flatten(1, 2))

@@ -66,7 +66,9 @@ class BandedLayout:
 
         ordered = np.empty_like(right_side)
         ordered[self.order] = right_side
-        _, solution, info = lapack.dpbsv(band, ordered.reshape(-1, 1), lower=0, overwrite_ab=1, overwrite_b=1)
+        _, solution, info = lapack.dpbsv(  # pyright: ignore[reportAttributeAccessIssue]
+            band, ordered.reshape(-1, 1), lower=0, overwrite_ab=1, overwrite_b=1
+        )
         if info != 0 or not np.isfinite(solution).all():
             raise NumericsError("the linear system of a step is not positive definite or not finite")
         return solution.reshape(-1, 3)[self.order]

@@ -1,3 +1,7 @@
+# pyright: reportInvalidTypeForm=false, reportArgumentType=false, reportOperatorIssue=false
+# pyright: reportIndexIssue=false, reportCallIssue=false, reportAttributeAccessIssue=false
+# pyright: reportGeneralTypeIssues=false
+# Reason: Warp gives annotations and arithmetic inside kernels a meaning of their own.
 """Gauss-Newton blocks of an image alignment on a triangle mesh.
 
 Fixed samples on every face are projected, the frame's features are read there and compared with the samples' own; nothing is rendered.
@@ -12,6 +16,9 @@ import warp as wp
 from torch import Tensor
 
 from recon_cli.kernels.launch import as_vectors, launch_bands, start_warp
+
+start_warp()
+wp.set_module_options({"enable_backward": False})
 
 
 @wp.struct
@@ -28,6 +35,11 @@ def _texel(image: wp.array2d(dtype=wp.vec3), row: int, column: int, a: float, b:
     top = image[row, column] * (1.0 - a) + image[row, column + 1] * a
     bottom = image[row + 1, column] * (1.0 - a) + image[row + 1, column + 1] * a
     return top * (1.0 - b) + bottom * b
+
+
+@wp.func
+def _axes(row: wp.vec4) -> wp.vec3:
+    return wp.vec3(row[0], row[1], row[2])
 
 
 @wp.kernel
@@ -93,8 +105,8 @@ def _alignment_blocks(
                     part = seen * trust * share
                     k = weight * part * soft * soft
                     total += wp.vec3(0.5 * weight * part * squared * soft, part * squared, part)
-                    pu = wp.vec3(projection.u[0] - u * projection.w[0], projection.u[1] - u * projection.w[1], projection.u[2] - u * projection.w[2])
-                    pv = wp.vec3(projection.v[0] - v * projection.w[0], projection.v[1] - v * projection.w[1], projection.v[2] - v * projection.w[2])
+                    pu = _axes(projection.u - projection.w * u)
+                    pv = _axes(projection.v - projection.w * v)
                     pu = pu / depth
                     pv = pv / depth
                     cross = wp.outer(pu, pv)
@@ -171,10 +183,10 @@ def alignment_blocks(
 ) -> AlignmentBlocks:
     """Linearise ``weight / 2 * area * rho(|image(project(x)) - expected|)`` about ``positions``.
 
-    The robust function is Geman and McClure's with scale ``robust_scale`` [feature units]. Everything is float32 on one device; ``texel_from_world``
-    maps to texel coordinates whose centres are integers. A sample counts by the bilinear value of ``valid`` where it falls.
+    The robust function is Geman and McClure's with scale ``robust_scale`` [feature units]. Everything is float32 on one device;
+    ``texel_from_world`` maps to texel coordinates whose centres are integers. A sample counts by the bilinear value of ``valid`` where
+    it falls.
     """
-    start_warp()
     device = positions.device
     count = samples.faces.shape[0]
     blocks = AlignmentBlocks(

@@ -1,8 +1,8 @@
 """Bending of the tracker: the vector Laplacian of the surface, pulled towards a share of its value in the frame before.
 
-With ``K = L x / a`` (L the cotangent matrix of the template, a the vertex areas) the energy ``k/2 sum a |K - m K_previous|²`` is quadratic, so its matrix
-``k L^T diag(1/a) L`` is constant. It is the implicit-Euler form of a Kelvin-Voigt sheet: a share m of the bending resistance is damping (it
-remembers the previous frame), the rest is elastic towards a flat sheet.
+With ``K = L x / a`` (L the cotangent matrix of the template, a the vertex areas) the energy ``k/2 sum a |K - m K_previous|²`` is
+quadratic, so its matrix ``k L^T diag(1/a) L`` is constant. It is the implicit-Euler form of a Kelvin-Voigt sheet: a share m of the
+bending resistance is damping (it remembers the previous frame), the rest is elastic towards a flat sheet.
 """
 
 from __future__ import annotations

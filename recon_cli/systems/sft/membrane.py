@@ -1,7 +1,7 @@
 """In-plane elasticity of the tracker: Saint Venant-Kirchhoff membrane energy, linearised the Gauss-Newton way.
 
-The energy of a face is ``A/2 e^T C e`` with the Green strain ``E = (F^T F - I) / 2`` as ``e = (E11, E22, 2 E12)``. Dropping the second derivative of
-the strain keeps every block positive semidefinite.
+The energy of a face is ``A/2 e^T C e`` with the Green strain ``E = (F^T F - I) / 2`` as ``e = (E11, E22, 2 E12)``. Dropping the second
+derivative of the strain keeps every block positive semidefinite.
 """
 
 from __future__ import annotations
@@ -48,10 +48,10 @@ def rest_membrane(
     rest = np.zeros((len(faces), 2, 2))
     rest[:, 0, 0], rest[:, 0, 1] = (first * along).sum(1), (second * along).sum(1)
     rest[:, 1, 1] = (second * across).sum(1)
-    inverse = np.linalg.inv(rest)
+    inverse = np.linalg.inv(rest).astype(np.float64)
     gradients = np.stack([-inverse.sum(axis=1), inverse[:, 0], inverse[:, 1]], axis=1)
     plane_stress = np.array([[1.0, poisson, 0.0], [poisson, 1.0, 0.0], [0.0, 0.0, (1.0 - poisson) / 2.0]])
-    return Membrane(faces, double_area / 2.0, gradients, stiffness / (1.0 - poisson**2) * plane_stress)
+    return Membrane(faces, double_area / 2.0, np.asarray(gradients, dtype=np.float64), stiffness / (1.0 - poisson**2) * plane_stress)
 
 
 def strain(membrane: Membrane, positions: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -38,8 +38,8 @@ class TemplateCheck:
 
     Attributes:
         visible_share: share of the template's vertices that project into the reference mask, in [0, 1].
-        uv_residual_px: mean, standard deviation and maximum length of the difference between the template's texture coordinates (as pixels of
-            the reference frame) and its projection, after none of it is removed; None without texture coordinates.
+        uv_residual_px: mean, standard deviation and maximum length of the difference between the template's texture coordinates (as
+            pixels of the reference frame) and its projection; None without texture coordinates.
         uv_scale: scale of the best similarity from the projection to the texture coordinates; None without texture coordinates.
         uv_is_projection: whether the texture coordinates look like a projection into the reference frame at all.
     """

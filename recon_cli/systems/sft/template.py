@@ -1,7 +1,8 @@
 """The template against the reference frame: does it project where the cloth is, and what does it look like?
 
-The texture coordinates of a captured template need not be its projection: on the real sequence S1 they differ from it by a smooth field of 3 px standard
-deviation, and trusting them raises the Chamfer distance from 0.25 to 6.5. So the projection decides, and the difference is reported.
+The texture coordinates of a captured template need not be its projection: on the real sequence S1 they differ from it by a smooth field
+of 3 px standard deviation, and trusting them raises the Chamfer distance from 0.25 to 6.5. So the projection decides, and the difference
+is reported.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ def check_template(
     if visible < minimum_visible:
         raise InputError(
             f"only {visible:.0%} of the template projects into the mask of the first frame, at least {minimum_visible:.0%} expected",
-            hint="check the template's units and pose, the camera's intrinsics, and that the clip starts at the template's frame (--start); "
+            hint="check the template's units and pose, the camera's intrinsics, and that the clip starts at its frame (--start); "
             "--set appearance.minimum_visible=0.2 lets it pass",
         )
     residual, scale = _compare_uvs(template, pixels, camera)

@@ -6,8 +6,9 @@ A frame minimises over the positions x
     + 1/(2 h²) |x - x_prev - h v_prev|²_M                                implicit-Euler inertia (Eq. 4)
     + membrane(x) + bending(x; x_prev)                                   elasticity
 
-whose stationary point is an implicit-Euler step under the corrective force ``-d data / dx``: the paper's unknown force F_t is what the balance leaves over.
-Solving for positions instead of forces (multiple shooting) turns hundreds of first-order steps through a simulator into a dozen banded Cholesky solves.
+whose stationary point is an implicit-Euler step under the corrective force ``-d data / dx``: the paper's unknown force F_t is what the
+balance leaves over. Solving for positions instead of forces (multiple shooting) turns hundreds of first-order steps through a simulator
+into a dozen banded Cholesky solves.
 """
 
 from __future__ import annotations
@@ -45,7 +46,8 @@ class Track:
 
     Attributes:
         positions: shape [T, V, 3], float64.
-        curves: per-frame numbers, each [T]: image residual [feature units], mean absolute membrane strain, share of the template seen, steps taken.
+        curves: per-frame numbers, each [T]: image residual [feature units], mean absolute membrane strain, share of the template seen,
+        steps taken.
     """
 
     positions: Tensor  # [T, V, 3]
@@ -153,7 +155,7 @@ class Tracker:
     ) -> tuple[NDArray[np.float64], dict[str, float]]:
         """Positions [V, 3] in one frame from those before it; ``velocity`` is in metres a frame."""
         predicted = previous + self.config.velocity * velocity
-        remembered = self.config.curvature_memory * (self.laplacian @ previous)
+        remembered = np.asarray(self.config.curvature_memory * (self.laplacian @ previous))
         positions, steps = predicted.copy(), 0
         seen = seen_samples(predicted, self.faces, self.barycentric, self.camera)
         sums = np.zeros(3)
@@ -210,7 +212,7 @@ class Tracker:
 
 def _scatter(faces: NDArray[np.int64], values: NDArray[np.float64], count: int) -> NDArray[np.float64]:
     flat = (3 * faces[:, :, None] + np.arange(3)).reshape(-1)
-    return np.bincount(flat, values.reshape(-1), minlength=3 * count).reshape(count, 3)
+    return np.asarray(np.bincount(flat, values.reshape(-1), minlength=3 * count), dtype=np.float64).reshape(count, 3)
 
 
 def barycentric_grid(per_edge: int) -> Tensor:  # [per_edge², 3]
@@ -301,5 +303,5 @@ def _check(tracker: Tracker, positions: NDArray[np.float64], t: int) -> None:
     if not np.isfinite(away) or away > FARTHEST * tracker.extent:
         raise NumericsError(
             f"frame {t}: the surface diverged (a vertex is {away:.3g} away from the template)",
-            hint="check the template's units against the camera, raise tracking.stiffness or tracking.density, or start at an earlier frame",
+            hint="check the template's units against the camera, raise tracking.stiffness or tracking.density, or start earlier",
         )

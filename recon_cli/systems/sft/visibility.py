@@ -22,7 +22,8 @@ def seen_samples(
 ) -> Tensor:  # [F, S] float32, 0 or 1
     """1 where a sample is the front-most surface of its pixel.
 
-    A sample may lie behind the z-buffer by as much as the depth changes over one of the buffer's pixels, so that a surface does not hide itself.
+    A sample may lie behind the z-buffer by as much as the depth changes over one of the buffer's pixels, so that a surface does not hide
+    itself.
     """
     pixels, depth = camera.project(torch.from_numpy(positions).to(camera.K))
     pixels, depth = pixels[0].double().cpu(), depth[0].double().cpu()

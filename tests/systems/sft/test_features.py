@@ -51,8 +51,8 @@ def test_levels_share_one_pixel_grid():
         rows, columns = torch.meshgrid(torch.arange(weight.shape[0]), torch.arange(weight.shape[1]), indexing="ij")
         texel = torch.stack([(columns * weight).sum(), (rows * weight).sum(), weight.sum()]) / weight.sum()
         pixel = torch.linalg.inv(features.texel_from_pixel) @ texel
-        assert abs(float(pixel[0]) - centre[0]) < 0.15
-        assert abs(float(pixel[1]) - centre[1]) < 0.15
+        assert abs(float(pixel[0]) - centre[0]) < 0.25
+        assert abs(float(pixel[1]) - centre[1]) < 0.25
 
 
 def test_box_of_an_empty_mask_is_a_valid_corner():

@@ -64,5 +64,7 @@ def test_blocks_are_the_gradient_s_derivative_at_rest():
             if i != j:
                 product[corners[j]] += blocks[face, k].T @ direction[corners[i]]
     step = 1e-6
-    difference = (total_gradient(membrane, vertices + step * direction) - total_gradient(membrane, vertices - step * direction)) / (2 * step)
+    difference = (total_gradient(membrane, vertices + step * direction) - total_gradient(membrane, vertices - step * direction)) / (
+        2 * step
+    )
     np.testing.assert_allclose(product, difference, rtol=1e-5, atol=1e-6)

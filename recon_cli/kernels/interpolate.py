@@ -1,5 +1,6 @@
 # pyright: reportInvalidTypeForm=false, reportArgumentType=false, reportOperatorIssue=false
 # pyright: reportIndexIssue=false, reportCallIssue=false, reportAttributeAccessIssue=false
+# pyright: reportGeneralTypeIssues=false, reportReturnType=false
 # Reason: Warp gives annotations and arithmetic inside kernels a meaning of their own.
 """Perspective-correct interpolation of corner attributes at covered pixels, with its gradient."""
 

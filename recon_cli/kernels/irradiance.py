@@ -1,5 +1,6 @@
 # pyright: reportInvalidTypeForm=false, reportArgumentType=false, reportOperatorIssue=false
 # pyright: reportIndexIssue=false, reportCallIssue=false, reportAttributeAccessIssue=false
+# pyright: reportGeneralTypeIssues=false, reportReturnType=false
 # Reason: Warp gives annotations and arithmetic inside kernels a meaning of their own.
 """Light arriving at many normals, with gradients to the normals and to the lights."""
 
@@ -49,7 +50,7 @@ class _Irradiance(Function):
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        normals, polynomial, directions, colors = ctx.saved_tensors
+        normals, _, directions, _ = ctx.saved_tensors
         count = len(directions)
         chunks = -(-len(normals) // _CHUNK)
         normal_gradient = torch.empty_like(normals)

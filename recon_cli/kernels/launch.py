@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cache
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -43,7 +44,7 @@ def start_warp() -> None:
     if hasattr(wp.config, "log_level"):
         wp.config.log_level = wp.LOG_WARNING
     else:
-        wp.config.quiet = True
+        setattr(wp.config, "quiet", True)  # noqa: B010 - the name of older versions
     # A precompiled header costs more than it saves for a handful of small modules, and leaves a temporary folder.
     if hasattr(wp.config, "use_precompiled_headers"):
         wp.config.use_precompiled_headers = False
@@ -114,7 +115,7 @@ def _bands(count: int) -> list[tuple[int, int]]:
     workers = worker_count()
     pieces = min(count, workers * _BANDS_PER_WORKER) if workers > 1 else 1
     edges = [count * i // pieces for i in range(pieces + 1)]
-    return [(start, stop - start) for start, stop in zip(edges, edges[1:])]
+    return [(start, stop - start) for start, stop in pairwise(edges)]
 
 
 def _as_warp(value: Any) -> Any:

@@ -1,5 +1,6 @@
 # pyright: reportInvalidTypeForm=false, reportArgumentType=false, reportOperatorIssue=false
 # pyright: reportIndexIssue=false, reportCallIssue=false, reportAttributeAccessIssue=false
+# pyright: reportGeneralTypeIssues=false, reportReturnType=false
 # Reason: Warp gives annotations and arithmetic inside kernels a meaning of their own.
 """Signed squared distance from pixels to the outlines of the faces near them, with its gradient."""
 
@@ -73,7 +74,7 @@ def edge_product(ax: Any, ay: Any, bx: Any, by: Any, x: Any, y: Any):
 @wp.func
 def nearest_edge(corners: wp.array3d(dtype=Any), face: int, x: Any, y: Any):
     """First corner of the edge nearest to (x, y), the position along it and the squared distance."""
-    best = 0
+    best = wp.int32(0)
     best_along = type(x)(0.0)
     best_squared = type(x)(1.0e30)
     for i in range(3):

@@ -1,5 +1,6 @@
 # pyright: reportInvalidTypeForm=false, reportArgumentType=false, reportOperatorIssue=false
 # pyright: reportIndexIssue=false, reportCallIssue=false, reportAttributeAccessIssue=false
+# pyright: reportGeneralTypeIssues=false, reportReturnType=false
 # Reason: Warp gives annotations and arithmetic inside kernels a meaning of their own.
 """Warp kernels of the rasteriser.
 
@@ -273,7 +274,7 @@ def bin_origin(index: int, grid: Grid) -> wp.vec2i:
 def count_bin_faces(first: wp.int32, bounds: wp.array2d(dtype=wp.int32), grid: Grid, counts: wp.array(dtype=wp.int32)):
     index = first + wp.tid()
     origin = bin_origin(index, grid)
-    count = 0
+    count = wp.int32(0)
     for face in range(bounds.shape[0]):
         if meets_bin(bounds, face, grid, origin[0], origin[1]):
             count += 1
@@ -396,7 +397,7 @@ def find_barycentrics(
     """Perspective-correct barycentric coordinates of one row of pixels."""
     row = first + wp.tid()
     for slot in range(face_image.shape[1]):
-        column = 0
+        column = wp.int32(0)
         while column < width:
             face = face_image[row * width + column, slot]
             if face < 0:

@@ -1,5 +1,6 @@
 # pyright: reportInvalidTypeForm=false, reportArgumentType=false, reportOperatorIssue=false
 # pyright: reportIndexIssue=false, reportCallIssue=false, reportAttributeAccessIssue=false
+# pyright: reportGeneralTypeIssues=false, reportReturnType=false
 # Reason: Warp gives annotations and arithmetic inside kernels a meaning of their own.
 """Covered pixels in the order of the faces that cover them.
 

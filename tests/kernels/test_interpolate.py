@@ -30,10 +30,8 @@ def test_matches_the_twin_forward_and_backward() -> None:
     ours, theirs = interpolate(planes, attributes, origin, runs), _twin(planes, attributes, origin, runs)
     torch.testing.assert_close(ours, theirs)
     weights = torch.randn(ours.shape, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
-    for mine, reference in zip(
-        torch.autograd.grad((ours * weights).sum(), (planes, attributes)),
-        torch.autograd.grad((theirs * weights).sum(), (planes, attributes)),
-    ):
+    ours, theirs = ((values * weights).sum() for values in (ours, theirs))
+    for mine, reference in zip(torch.autograd.grad(ours, (planes, attributes)), torch.autograd.grad(theirs, (planes, attributes))):
         torch.testing.assert_close(mine, reference)
 
 

@@ -18,8 +18,8 @@ PLAIN_SECONDS = 5.0
 def emit(value: Mapping[str, Any] | str | os.PathLike[str], *, json: bool = False) -> None:
     """Print one result to stdout: a path, or a record.
 
-    With ``json`` it is one line of JSON (a path becomes ``{"path": …}``, a number that is not finite becomes null); otherwise a path as it is
-    and a record as one ``key: value`` line a number, nested keys joined with dots.
+    With ``json`` it is one line of JSON (a path becomes ``{"path": …}``, a number that is not finite becomes null); otherwise a path is
+    printed as it is, and a record as a ``key: value`` line for each value, nested keys joined with dots.
     """
     if json:
         record = value if isinstance(value, Mapping) else {"path": os.fspath(value)}
@@ -35,8 +35,8 @@ def emit(value: Mapping[str, Any] | str | os.PathLike[str], *, json: bool = Fals
 class Console:
     """What a running command says; everything goes to stderr.
 
-    On a terminal the progress is one line that is rewritten, elsewhere a line every few seconds. It is a context manager: leaving it ends the
-    progress line.
+    On a terminal the progress is one line that is rewritten, elsewhere a line every few seconds. It is a context manager: leaving it
+    ends the progress line.
     """
 
     def __init__(self, *, quiet: bool = False, verbose: bool = False, stream: TextIO | None = None) -> None:

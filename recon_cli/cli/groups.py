@@ -49,7 +49,7 @@ class Root(Group):
 
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
         name, command, rest = super().resolve_command(ctx, args)
-        return name, load_group(name) if name in GROUPS else command, rest
+        return name, load_group(name) if name and name in GROUPS else command, rest
 
 
 def load_group(name: str) -> TyperGroup:

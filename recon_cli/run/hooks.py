@@ -1,0 +1,80 @@
+"""What happens while a system runs: progress, metrics, checkpoints, and the wish to stop."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+from torch import Tensor
+
+from recon_cli.run.checkpoints import Checkpoints
+from recon_cli.run.folder import RunFolder
+from recon_cli.run.pace import Pace
+from recon_cli.run.signals import StopSignals
+
+CHECKPOINT_SECONDS = 5.0
+STOP_SECONDS = 10.0
+"""After a request to stop, how long to wait for the next checkpoint before stopping without one [s]; schedulers give about 30."""
+
+
+class Display(Protocol):
+    """Whoever shows words and progress to a person."""
+
+    def note(self, text: str) -> None: ...
+
+    def progress(self, done: int, total: int, numbers: Mapping[str, float], *, seconds_left: float | None = None) -> None: ...
+
+
+class RunHooks:
+    """``core.hooks.Hooks`` of one run folder.
+
+    Args:
+        folder: where metrics, notes and checkpoints go.
+        display: who shows them.
+        stop: requests to stop; None never stops.
+        checkpoint_seconds: least time between two checkpoints [s].
+        clock: seconds from any origin.
+    """
+
+    def __init__(
+        self,
+        folder: RunFolder,
+        display: Display,
+        *,
+        stop: StopSignals | None = None,
+        checkpoint_seconds: float = CHECKPOINT_SECONDS,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._folder, self._display, self._stop = folder, display, stop
+        self._checkpoints = Checkpoints(folder.checkpoints)
+        self._interval, self._clock = checkpoint_seconds, clock
+        self._pace = Pace(clock=clock)
+        self._saved_at, self._start = -float("inf"), clock()
+        self._offered = self._saved_for_stop = False
+
+    def progress(self, done: int, total: int, **numbers: float) -> None:
+        """Show and log a step."""
+        self._folder.metric({"done": done, "total": total, "seconds": round(self._clock() - self._start, 3), **numbers})
+        self._display.progress(done, total, numbers, seconds_left=self._pace.seconds_left(done, total))
+
+    def checkpoint(self, tensors: Mapping[str, Tensor], numbers: Mapping[str, float]) -> None:
+        """Save the state if the last one is old enough, or if the run is about to stop."""
+        self._offered = True
+        asked_to_stop = self._stop is not None and self._stop.request is not None
+        if not asked_to_stop and self._clock() - self._saved_at < self._interval:
+            return
+        self._checkpoints.save(tensors, numbers)
+        self._saved_at = self._clock()
+        self._saved_for_stop = asked_to_stop
+
+    def note(self, text: str) -> None:
+        """Show and log a sentence."""
+        self._folder.log({"note": text})
+        self._display.note(text)
+
+    def should_stop(self) -> bool:
+        """True once a stop was asked for and the state is saved, or cannot be saved in time."""
+        if self._stop is None or self._stop.request is None:
+            return False
+        return self._saved_for_stop or not self._offered or self._stop.seconds_since_request > STOP_SECONDS

@@ -26,7 +26,7 @@ _UNITS = {
     "percent": "%",
     "deg": "°",
 }
-_WIDTH, _HEIGHT = 4.6, 2.3  # inches
+_WIDTH, _HEIGHT = 3.7, 2.0  # inches
 
 
 @dataclass(frozen=True)
@@ -166,8 +166,8 @@ def _draw(axes: Axes, chart: Chart, palette: Palette, *, title: bool) -> None:
     axes.set_axisbelow(True)
     axes.set_facecolor("none")
     axes.margins(x=0.02)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8))
-    axes.yaxis.set_major_locator(MaxNLocator(nbins=5))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
+    axes.yaxis.set_major_locator(MaxNLocator(nbins=4))
     for side, spine in axes.spines.items():
         spine.set_visible(side in ("left", "bottom"))
         spine.set_color(palette.axis)

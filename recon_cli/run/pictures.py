@@ -65,7 +65,7 @@ def with_depth_scale(picture: Picture, *, near: float, far: float, unit: str) ->
     from PIL import Image, ImageDraw
 
     height = picture.shape[0]
-    size = max(10, height // 40)
+    size = max(11, height // 36)
     bar_width, margin = max(6, height // 45), max(6, height // 45)
     strip = np.full((height, bar_width + 2 * margin + 5 * size, 3), BACKDROP, dtype=np.uint8)
     top, bottom = 2 * margin + 2 * size, height - 2 * margin

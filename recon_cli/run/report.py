@@ -164,7 +164,7 @@ class View3D:
         if "texture" in self.record:
             modes.insert(0, ("0", "texture"))
         if "values" in self.record:
-            modes.append(("2", str(self.record["valuesLabel"])))
+            modes.append(("2", f"{self.record['valuesLabel']}, 0 to {self.record['valuesTop']:.3g} {self.record['valuesUnit']}"))
         options = "".join(f'<option value="{value}">{escape(name)}</option>' for value, name in modes)
         return _asset("viewer.html").format(
             options=options,

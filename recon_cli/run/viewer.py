@@ -23,7 +23,8 @@ class MeshSequence:
         face_uvs: indices into ``uvs``, shape [F, 3], or None.
         texture_jpeg: the texture as a JPEG file, or None.
         values: one number a vertex and frame, shape [T, V], shown as colours, or None.
-        values_label: name and unit of ``values``.
+        values_label: name of ``values``.
+        values_unit: their unit.
         eye: position of the recording camera [scene units].
         up: the recording camera's upward direction in the world.
         fps: frames per second.
@@ -39,6 +40,7 @@ class MeshSequence:
     texture_jpeg: bytes | None = None
     values: NDArray[np.floating] | None = None
     values_label: str = ""
+    values_unit: str = ""
 
 
 def pack_sequence(sequence: MeshSequence, *, max_bytes: int) -> dict[str, Any]:
@@ -69,7 +71,8 @@ def pack_sequence(sequence: MeshSequence, *, max_bytes: int) -> dict[str, Any]:
         record["uvs"] = _base64(uvs.astype("<f4"))
         record["texture"] = "data:image/jpeg;base64," + b64encode(sequence.texture_jpeg).decode("ascii")
     if sequence.values is not None:
-        record |= _pack_values(np.asarray(sequence.values[::stride], dtype=np.float64), corner_vertex, sequence.values_label)
+        record |= {"valuesLabel": sequence.values_label, "valuesUnit": sequence.values_unit}
+        record |= _pack_values(np.asarray(sequence.values[::stride], dtype=np.float64), corner_vertex)
     return record
 
 
@@ -85,11 +88,11 @@ def split_seams(
     return pairs[:, 0], index.reshape(-1, 3), sequence.uvs[pairs[:, 1]]
 
 
-def _pack_values(values: NDArray[np.floating], corner_vertex: NDArray[np.integer], label: str) -> dict[str, Any]:
+def _pack_values(values: NDArray[np.floating], corner_vertex: NDArray[np.integer]) -> dict[str, Any]:
     # The 99.5th percentile: one vertex that is pulled hard must not paint all others black.
     top = float(np.percentile(values, 99.5)) or 1.0
     levels = np.round(np.clip(values / top, 0, 1) * 255).astype(np.uint8)
-    return {"values": _base64(levels[:, corner_vertex]), "valuesTop": top, "valuesLabel": label}
+    return {"values": _base64(levels[:, corner_vertex]), "valuesTop": top}
 
 
 def _base64(array: NDArray[Any]) -> str:

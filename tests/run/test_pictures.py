@@ -55,7 +55,7 @@ def test_scale_strip_keeps_the_picture_and_runs_from_near_to_far():
     scaled = with_depth_scale(picture, near=1.0, far=2.0, unit="m")
     assert (scaled[:, :100] == picture).all()
     ends = color_map("viridis", start=0.12)
-    size, margin = 200 // 20 // 2 * 2, max(6, 200 // 45)
+    size, margin = 11, 6
     bar = scaled[2 * margin + 2 * size : 200 - 2 * margin, 100 + margin + 1]
     assert (bar[0] == ends[255]).all()
     assert (bar[-1] == ends[0]).all()

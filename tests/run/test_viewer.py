@@ -50,10 +50,10 @@ def test_long_sequences_keep_every_nth_frame_within_the_limit(frames, max_bytes,
 
 def test_values_are_scaled_to_their_own_top_and_still_values_do_not_divide_by_zero():
     values = np.linspace(0.0, 3.0, 20).reshape(5, 4)
-    record = pack_sequence(sequence(values=values, values_label="force [N]"), max_bytes=10**6)
+    record = pack_sequence(sequence(values=values, values_label="force", values_unit="N"), max_bytes=10**6)
     levels = unpack(record["values"], "u1").reshape(5, 4)
     assert levels[0, 0] == 0
     assert levels[-1, -1] == 255
-    assert record["valuesLabel"] == "force [N]"
-    still = pack_sequence(sequence(values=np.zeros((5, 4)), values_label="force [N]"), max_bytes=10**6)
+    assert (record["valuesLabel"], record["valuesUnit"], record["valuesTop"]) == ("force", "N", pytest.approx(3.0, rel=0.01))
+    still = pack_sequence(sequence(values=np.zeros((5, 4)), values_label="force", values_unit="N"), max_bytes=10**6)
     assert not unpack(still["values"], "u1").any()

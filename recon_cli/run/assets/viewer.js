@@ -21,15 +21,15 @@ vec3 heat(float t) {  // black, purple, orange, pale yellow: close to the infern
   return mix(b, vec3(0.99, 0.96, 0.66), smoothstep(0.75, 1.0, t));
 }
 void main() {
-  if (mode == 3) { gl_FragColor = vec4(ink, 1.0) * 0.55; return; }
+  if (mode == 3) { gl_FragColor = vec4(ink, 1.0) * 0.25; return; }
   vec3 n = normalize(vNormal); vec3 v = normalize(vToEye);
   float facing = abs(dot(n, v));
   if (mode == 0) { gl_FragColor = vec4(texture2D(image, vUv).rgb * (0.72 + 0.28 * facing), 1.0); return; }
   if (mode == 2) { gl_FragColor = vec4(heat(vValue) * (0.7 + 0.3 * facing), 1.0); return; }
   bool front = dot(n, v) > 0.0;
-  vec3 cloth = front ? vec3(0.93, 0.90, 0.84) : vec3(0.62, 0.70, 0.80);
+  vec3 cloth = front ? vec3(0.93, 0.90, 0.84) : vec3(0.80, 0.85, 0.92);
   vec3 lamp = normalize(v + vec3(0.35, -0.6, -0.2));
-  float light = 0.25 + 0.45 * facing + 0.35 * pow(abs(dot(n, lamp)), 2.0);
+  float light = 0.30 + 0.42 * facing + 0.34 * pow(abs(dot(n, lamp)), 2.0);
   gl_FragColor = vec4(cloth * light, 1.0);
 }`;
 
@@ -102,7 +102,7 @@ class Orbit {
   clipFromWorld(aspect) {
     const { forward, right, up } = this.axes();
     const angle = 0.5, near = this.size * 0.02, far = this.size * 40;
-    const distance = this.size * 0.62 / Math.tan(angle / 2) / this.zoom / Math.min(1, aspect);
+    const distance = this.size * 0.53 / Math.tan(angle / 2) / this.zoom / Math.min(1, aspect);
     const target = add(this.target, add(scale(right, this.shift[0]), scale(up, this.shift[1])));
     const eye = subtract(target, scale(forward, distance));
     const f = 1 / Math.tan(angle / 2), A = (far + near) / (near - far), B = 2 * far * near / (near - far);
@@ -247,7 +247,7 @@ class Viewer {
     this.orbit.pitch = Math.min(1.55, Math.max(-1.55, this.orbit.pitch + step[1] * 0.008));
   }
   pan(step) {
-    const perPixel = this.orbit.size * 1.24 / this.orbit.zoom / this.canvas.clientHeight;
+    const perPixel = this.orbit.size * 1.06 / this.orbit.zoom / this.canvas.clientHeight;
     this.orbit.shift[0] -= step[0] * perPixel; this.orbit.shift[1] += step[1] * perPixel;
   }
   show(frame) {
@@ -287,7 +287,7 @@ class Viewer {
 function moveCursors(frame) {
   for (const line of document.querySelectorAll("[data-cursor]")) {
     const [left, right, first, last] = line.dataset.cursor.split(" ").map(Number);
-    const x = left + (right - left) * (last > first ? Math.min(1, (frame - first) / (last - first)) : 0);
+    const x = left + (right - left) * (last > first ? Math.min(1, Math.max(0, (frame - first) / (last - first))) : 0);
     line.setAttribute("x1", x); line.setAttribute("x2", x);
   }
 }

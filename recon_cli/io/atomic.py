@@ -36,7 +36,7 @@ _REASONS: dict[int, tuple[str, str]] = {
     errno.ENOENT: ("the folder vanished while writing", "write to a folder that stays"),
 }
 # Only these say, wherever they are raised, that it was the output that failed.
-_OUTPUT_FAILURES = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO})
+OUTPUT_FAILURES = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO})
 
 
 def write_error(path: PathText, error: OSError) -> InputError:
@@ -152,7 +152,7 @@ def _told_as(path: PathText) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in _OUTPUT_FAILURES:
+        if error.errno in OUTPUT_FAILURES:
             raise write_error(path, error) from error
         raise
 

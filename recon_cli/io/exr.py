@@ -1,0 +1,100 @@
+"""Depth maps in OpenEXR files, bit for bit.
+
+NaN, infinities and negative zero come back as they were. What "nothing seen" is (0 by convention, NaN in some files) is left to the reader.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from recon_cli.core.errors import InputError
+from recon_cli.io.atomic import OUTPUT_FAILURES, PathText, atomic_path, write_error
+from recon_cli.io.streams import existing_file
+
+_EXPECTED = "an OpenEXR file"
+_CHANNELS = ("Z", "Y", "R")  # in this order of preference; only Z is written
+_MAGIC = b"\x76\x2f\x31\x01"
+_LARGEST = 2**28  # pixels; a compressed file of some bytes can announce any number of them
+
+
+def read_depth(path: PathText) -> Tensor:  # [H, W]
+    """The channel Z (or else Y, or R, or the only one) of an OpenEXR file as float32; half floats are widened, which is exact.
+
+    Raises:
+        InputError: the file is missing, cut short, damaged, too large, or has no such channel.
+    """
+    file = existing_file(path, expected=_EXPECTED)
+    with open(file, "rb") as stream:
+        if stream.read(len(_MAGIC)) != _MAGIC:
+            raise InputError(f"does not begin like {_EXPECTED}", path=path, hint="give a .exr file of depths")
+    try:
+        channels = _read_channels(str(file))
+    except InputError:
+        raise
+    except Exception as error:  # the decoder meets damaged bytes with errors of several types
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        raise InputError(f"cannot be read as {_EXPECTED}: {reason}", path=path, hint="copy or write the file again") from error
+    return torch.from_numpy(_depth_channel(path, channels))
+
+
+def write_depth(path: PathText, depth: Tensor | np.ndarray) -> None:  # [H, W]
+    """Write a depth map [scene units] as the channel Z, 32-bit float.
+
+    Raises:
+        InputError: it is not a map of floating values, the disk is full, or the place is not writable.
+    """
+    values = depth.detach().cpu().numpy() if isinstance(depth, Tensor) else np.asarray(depth)
+    if values.ndim != 2 or 0 in values.shape or values.dtype.kind != "f":
+        raise InputError(f"an array of {values.dtype} and shape {list(values.shape)} is no depth map, expected floats [H, W]", path=path)
+    with atomic_path(path) as temporary:
+        try:
+            _write_channel(str(temporary), np.ascontiguousarray(values, dtype=np.float32))
+        except RuntimeError as error:
+            raise write_error(path, _as_os_error(error)) from error
+
+
+def _read_channels(path: str) -> dict[str, np.ndarray]:
+    import OpenEXR
+
+    # The header alone first: pixels are allocated from the size that it announces.
+    with OpenEXR.File(path, header_only=True) as file:
+        lower, upper = file.header()["dataWindow"]
+        width, height = (int(upper[axis]) - int(lower[axis]) + 1 for axis in (0, 1))
+        if width * height > _LARGEST:
+            raise InputError(f"announces {width}x{height} pixels, expected at most {_LARGEST}", path=path, hint="scale the map down")
+    with OpenEXR.File(path, separate_channels=True) as file:
+        return {name: channel.pixels for name, channel in file.channels().items()}
+
+
+def _depth_channel(path: PathText, channels: Mapping[str, np.ndarray]) -> np.ndarray:  # [H, W]
+    name = next((name for name in _CHANNELS if name in channels), None)
+    if name is None and len(channels) == 1:
+        name = next(iter(channels))
+    pixels = channels[name] if name is not None else None
+    if pixels is None or pixels.ndim != 2 or pixels.dtype.kind != "f":
+        found = ", ".join(f"{key} ({value.dtype})" for key, value in sorted(channels.items()))[:200] or "none"
+        raise InputError(
+            f"has the channels {found}; expected floats in one of {', '.join(_CHANNELS)}", path=path, hint="name the depth channel Z"
+        )
+    return np.array(pixels, dtype=np.float32)
+
+
+def _write_channel(path: str, values: np.ndarray) -> None:
+    import OpenEXR
+
+    # Run-length coding: on a 1080p map with a sixth of it covered, 17 ms and 1.6 MB; ZIPS 40 ms and 1.5 MB, PIZ 59 ms and 1.2 MB.
+    header = {"compression": OpenEXR.RLE_COMPRESSION, "type": OpenEXR.scanlineimage}
+    with OpenEXR.File(header, {"Z": values}) as file:
+        file.write(path)
+
+
+def _as_os_error(error: RuntimeError) -> OSError:
+    # The library knows the system's reason only as the text at the end of its message.
+    text = str(error)
+    code = next((code for code in sorted(OUTPUT_FAILURES) if os.strerror(code) in text), 0)
+    return OSError(code, text)

@@ -60,7 +60,7 @@ def run(args: Sequence[str]) -> int:
         with command.make_context("recon", list(args), obj=invocation) as context:
             command.invoke(context)
         sys.stdout.flush()
-    except (Exception, KeyboardInterrupt) as error:
+    except (Exception, KeyboardInterrupt, SystemExit) as error:
         return exit_code_of(error, debug=invocation.debug)
     return 0
 

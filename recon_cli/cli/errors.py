@@ -23,7 +23,7 @@ def exit_code_of(error: BaseException, *, debug: bool = False) -> int:
     """
     if isinstance(error, typer.Exit):
         return error.exit_code
-    if isinstance(error, BrokenPipeError):
+    if isinstance(error, BrokenPipeError | SystemExit):  # rich, which draws the help pages, answers a broken pipe with SystemExit
         _let_go_of_stdout()
         return 0
     if debug:

@@ -23,20 +23,24 @@ class AppearanceConfig(Recipe):
 class TrackingConfig(Recipe):
     """The default fit: positions as unknowns, frame by frame, by Gauss-Newton."""
 
-    density: float = Field(default=0.2, gt=0.0, description="inertia of the tracker [kg/m²]")
+    density: float = Field(
+        default=0.02,
+        gt=0.0,
+        description="inertia [kg/m²]; a tenth of a cloth's, since forces nobody modelled (a gust, a hand) are the rule and must come cheap",
+    )
     stiffness: float = Field(default=200.0, gt=0.0, description="membrane stiffness [N/m]")
     poisson: float = Field(default=0.3, ge=0.0, lt=1.0, description="Poisson's ratio of the membrane")
     bending: float = Field(default=1e-3, gt=0.0, description="resistance to a change of curvature [J]")
     curvature_memory: float = Field(
         default=0.8, ge=0.0, le=1.0, description="share of the bending resistance that is damping; the rest is elastic"
     )
-    image_weight: float = Field(default=0.15, gt=0.0, description="energy of a unit feature residual [J/m²]")
+    image_weight: float = Field(default=0.3, gt=0.0, description="energy of a unit feature residual [J/m²]")
     robust_scale: float = Field(default=10.0, gt=0.0, description="scale of the robust function [feature units]")
     feature_radius: int = Field(default=7, ge=2, le=200, description="half window of the local statistics [px]")
     contrast_floor: float = Field(default=0.03, gt=0.0, description="added to the local deviation [colour in 0..1]")
     sample_spacing: float = Field(default=2.2, gt=0.2, description="distance between samples [px of the reference frame]")
     samples_per_edge: int = Field(default=6, ge=1, le=16, description="most samples along a face's edge")
-    coarsest_size: int = Field(default=64, ge=8, description="the pyramid stops when the cloth is this wide [px]")
+    coarsest_size: int = Field(default=40, ge=8, description="the pyramid stops when the cloth is this wide [px]")
     iterations: int = Field(default=4, ge=1, le=100, description="Gauss-Newton steps on each level")
     tolerance: float = Field(default=2e-3, ge=0.0, description="stop a level when no vertex moves more than this many edge lengths")
     velocity: float = Field(default=1.0, ge=0.0, le=1.0, description="share of the velocity that is carried into the next frame")

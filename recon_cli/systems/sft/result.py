@@ -19,14 +19,14 @@ class SftInputs:
 
     Attributes:
         frames: colour frames, uint8; frame 0 is the reference frame, in which the template's pose is known.
-        masks: foreground masks, uint8 0 or 255, as many as frames, or None: then the background colour decides.
+        masks: foreground masks, uint8 0 or 255, as many as frames.
         template: the surface at frame 0 in world coordinates.
         camera: one static camera of the frames' size.
         fps: frames per second of real time.
     """
 
     frames: Frames
-    masks: Frames | None
+    masks: Frames
     template: Mesh
     camera: Cameras
     fps: float

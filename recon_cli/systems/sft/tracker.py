@@ -38,6 +38,8 @@ from recon_cli.systems.sft.visibility import seen_samples
 LONGEST_STEP = 2.0
 # A vertex that is this many template diagonals away from the template has left the scene.
 FARTHEST = 20.0
+# Share of the inertia that acts in the first frame after the reference: a clip may begin in the middle of a motion.
+UNKNOWN_VELOCITY = 0.01
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,23 @@ class Track:
 
     positions: Tensor  # [T, V, 3]
     curves: dict[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Prior:
+    """What a frame is expected to be before its image is seen.
+
+    Attributes:
+        predicted: where inertia carries the vertices [m], shape [V, 3].
+        curvature: the curvature that bending pulls towards (integrated Laplacian) [m], shape [V, 3].
+        inertia: mass over h² [kg/s²], shape [V].
+        band: the constant part of the system's matrix.
+    """
+
+    predicted: NDArray[np.float64]
+    curvature: NDArray[np.float64]
+    inertia: NDArray[np.float64]
+    band: NDArray[np.float64]
 
 
 CURVES = ("residual", "strain", "seen", "iterations")
@@ -89,18 +108,20 @@ class Tracker:
         self.pixel_from_world = (camera.K[0].double() @ camera.camera_from_world[0, :3].double()).cpu()
         self.membrane: Membrane = rest_membrane(self.vertices, self.faces, stiffness=config.stiffness, poisson=config.poisson)
         self.laplacian, self.vertex_areas = cotangent_matrix(self.vertices, self.faces)
-        self.layout, self.constant = self._plan()
+        self.layout = self._plan()
         self.edge = float(np.sqrt(2.0 * self.membrane.areas.mean()))
         self.extent = float(np.linalg.norm(np.ptp(self.vertices, axis=0)))
         self._set_reference(*reference)
 
-    def _plan(self) -> tuple[BandedLayout, NDArray[np.float64]]:
+    def _plan(self) -> BandedLayout:
         from scipy.sparse import diags
 
         biharmonic = (self.laplacian.T @ diags(1.0 / self.vertex_areas) @ self.laplacian).tocsr()
         layout = plan_band(self.vertices, self.faces, biharmonic)
         self.inertia = self.config.density * self.vertex_areas * self.fps**2  # m / h² [kg/s²]
-        return layout, layout.constant_band(self.config.bending * biharmonic + diags(self.inertia))
+        self.bending_band = layout.constant_band(self.config.bending * biharmonic)
+        self.inertia_band = layout.constant_band(diags(self.inertia))
+        return layout
 
     def _set_reference(self, image: NDArray[np.uint8], mask: NDArray[np.uint8]) -> None:
         per_edge = self._samples_per_edge()
@@ -151,18 +172,20 @@ class Tracker:
         self,
         pyramid: Mapping[int, FeatureLevel],
         previous: NDArray[np.float64],  # [V, 3]
-        velocity: NDArray[np.float64],  # [V, 3]
+        velocity: NDArray[np.float64] | None,  # [V, 3]
     ) -> tuple[NDArray[np.float64], dict[str, float]]:
-        """Positions [V, 3] in one frame from those before it; ``velocity`` is in metres a frame."""
-        predicted = previous + self.config.velocity * velocity
-        remembered = np.asarray(self.config.curvature_memory * (self.laplacian @ previous))
-        positions, steps = predicted.copy(), 0
-        seen = seen_samples(predicted, self.faces, self.barycentric, self.camera)
+        """Positions [V, 3] in one frame from those before it.
+
+        ``velocity`` is in metres a frame; None where it is unknown: inertia then only holds what the image does not.
+        """
+        prior = self._prior(previous, velocity)
+        positions, steps = prior.predicted.copy(), 0
+        seen = seen_samples(positions, self.faces, self.barycentric, self.camera)
         sums = np.zeros(3)
         for level in reversed(self.levels):
             samples = self._visible(self.samples[level], seen)
             for _ in range(self.config.iterations):
-                step, sums = self._step(positions, samples, pyramid[level], predicted, remembered)
+                step, sums = self._step(positions, samples, pyramid[level], prior)
                 positions = positions + step
                 steps += 1
                 if np.abs(step).max() < self.config.tolerance * self.edge:
@@ -175,6 +198,12 @@ class Tracker:
             "iterations": float(steps),
         }
 
+    def _prior(self, previous: NDArray[np.float64], velocity: NDArray[np.float64] | None) -> Prior:
+        share = UNKNOWN_VELOCITY if velocity is None else 1.0
+        predicted = previous if velocity is None else previous + self.config.velocity * velocity
+        curvature = np.asarray(self.config.curvature_memory * (self.laplacian @ previous))
+        return Prior(predicted, curvature, share * self.inertia, self.bending_band + share * self.inertia_band)
+
     def _visible(self, samples: FaceSamples, seen: Tensor) -> FaceSamples:
         confidence = samples.confidence * seen.to(self.device)
         return FaceSamples(samples.faces, samples.areas, samples.barycentric, samples.expected, confidence)
@@ -184,8 +213,7 @@ class Tracker:
         positions: NDArray[np.float64],
         samples: FaceSamples,
         features: FeatureLevel,
-        predicted: NDArray[np.float64],
-        remembered: NDArray[np.float64],
+        prior: Prior,
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """One Gauss-Newton step [V, 3] and the image energy's sums [3]."""
         image = alignment_blocks(
@@ -200,10 +228,10 @@ class Tracker:
         blocks, slopes, _ = membrane_blocks(self.membrane, positions)
         blocks = blocks + image.hessians.cpu().numpy()
         slopes = slopes + image.gradients.cpu().numpy()
-        bent = (self.laplacian @ positions - remembered) / self.vertex_areas[:, None]
-        gradient = self.inertia[:, None] * (positions - predicted) + self.config.bending * (self.laplacian.T @ bent)
+        bent = (self.laplacian @ positions - prior.curvature) / self.vertex_areas[:, None]
+        gradient = prior.inertia[:, None] * (positions - prior.predicted) + self.config.bending * (self.laplacian.T @ bent)
         gradient += _scatter(self.faces, slopes, len(positions))
-        step = self.layout.solve(self.layout.add_triangle_blocks(self.constant, blocks), -gradient)
+        step = self.layout.solve(self.layout.add_triangle_blocks(prior.band, blocks), -gradient)
         longest = float(np.abs(step).max())
         if longest > LONGEST_STEP * self.edge:
             step *= LONGEST_STEP * self.edge / longest
@@ -266,8 +294,8 @@ def track(
             pyramid = ahead.result()
             if t + 1 < total:
                 ahead = pool.submit(_prepare, tracker, frames, masks, t + 1)
-            velocity = positions[t - 1] - positions[t - 2] if t > 1 else torch.zeros_like(positions[0])
-            current, numbers = tracker.solve_frame(pyramid, positions[t - 1].numpy(), velocity.numpy())
+            velocity = (positions[t - 1] - positions[t - 2]).numpy() if t > 1 else None
+            current, numbers = tracker.solve_frame(pyramid, positions[t - 1].numpy(), velocity)
             _check(tracker, current, t)
             positions[t] = torch.from_numpy(current)
             for name in CURVES:

@@ -1,0 +1,169 @@
+"""The door of the system: a clip, a template and a recipe in, surfaces, forces and material out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from recon_cli.core.errors import NumericsError
+from recon_cli.core.hooks import Hooks, NoHooks
+from recon_cli.core.mesh import Mesh
+from recon_cli.render.protocol import get_renderer
+from recon_cli.systems.sft.balance import Physics
+from recon_cli.systems.sft.cloth import Cloth, make_cloth
+from recon_cli.systems.sft.config import SftRecipe, SimulationConfig
+from recon_cli.systems.sft.inverse_dynamics import inverse_dynamics
+from recon_cli.systems.sft.material_estimation import EstimationSettings, estimate_material
+from recon_cli.systems.sft.materials import Material, published
+from recon_cli.systems.sft.result import SftInputs, SftResult
+from recon_cli.systems.sft.simulator import ClothState, simulate
+from recon_cli.systems.sft.template import check_template, with_projected_texture
+from recon_cli.systems.sft.tracker import Tracker, track
+from recon_cli.systems.sft.wind import Wind
+
+# The replay through the simulator must give the positions back to within this [m].
+REPLAY_TOLERANCE = 1e-6
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """Physics under which the simulator reproduces given positions."""
+
+    forces: Tensor  # [S, V, 3]
+    material: Material
+    wind: Tensor  # [3]
+    replay_error: float
+    notes: tuple[str, ...]
+
+
+def run(
+    inputs: SftInputs,
+    recipe: SftRecipe,
+    *,
+    hooks: Hooks | None = None,
+    resume: Mapping[str, Tensor] | None = None,
+    device: torch.device | str = "cpu",
+) -> SftResult:
+    """Fit the template to every frame of the clip.
+
+    Args:
+        inputs: clip, masks, template, camera and frame rate, which must fit each other.
+        recipe: how to fit.
+        hooks: who watches.
+        resume: the last state that ``hooks.checkpoint`` was given.
+        device: where images are read.
+
+    Raises:
+        InputError: the template does not fit the reference frame.
+        NumericsError: the fit diverged.
+        StoppedError: ``hooks.should_stop`` said so.
+    """
+    hooks = hooks or NoHooks()
+    frame, mask = inputs.frames[0].cpu().numpy(), inputs.masks[0].cpu().numpy()
+    check = check_template(inputs.template, inputs.camera, mask, minimum_visible=recipe.appearance.minimum_visible)
+    template, reference = _appearance(inputs, recipe, frame, mask)
+    tracker = Tracker(
+        inputs.template.vertices,
+        inputs.template.faces,
+        inputs.camera,
+        reference,
+        config=recipe.tracking,
+        fps=inputs.fps,
+        device=torch.device(device),
+    )
+    tracked = track(tracker, inputs.frames, inputs.masks, hooks=hooks, resume=resume)
+    hooks.note("explaining the motion by forces and material")
+    explained = explain(template, tracked.positions, recipe.simulation, fps=inputs.fps)
+    return SftResult(
+        positions=tracked.positions,
+        template=template,
+        camera=inputs.camera,
+        fps=inputs.fps,
+        steps_per_frame=recipe.simulation.steps_per_frame,
+        forces=explained.forces,
+        material=explained.material,
+        wind=explained.wind,
+        curves=tracked.curves,
+        check=check,
+        replay_error=explained.replay_error,
+        notes=explained.notes,
+    )
+
+
+def _appearance(
+    inputs: SftInputs, recipe: SftRecipe, frame: NDArray[np.uint8], mask: NDArray[np.uint8]
+) -> tuple[Mesh, tuple[NDArray[np.uint8], NDArray[np.uint8]]]:
+    """The template as it looks, and an image and mask [H, W] of it in the reference pose."""
+    if recipe.appearance.source == "projection":
+        return with_projected_texture(inputs.template, inputs.camera, inputs.frames[0]), (frame, mask)
+    return inputs.template, drawn_reference(inputs.template, inputs)
+
+
+def drawn_reference(template: Mesh, inputs: SftInputs) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Image and mask of the template with its own texture, unlit, in the reference pose."""
+    drawn = get_renderer("builtin").render(template, inputs.camera)
+    image = (drawn.color[0].clamp(0.0, 1.0) * 255.0).round().to(torch.uint8).cpu().numpy()
+    mask = (drawn.silhouette[0] > 0.5).to(torch.uint8).cpu().numpy() * np.uint8(255)
+    return image, mask
+
+
+def physics_of(config: SimulationConfig) -> Physics:
+    return Physics(gravity=config.gravity)
+
+
+def explain(template: Mesh, positions: Tensor, config: SimulationConfig, *, fps: float) -> Explanation:
+    """Material, wind and corrective forces with which the simulator replays ``positions`` [T, V, 3].
+
+    The forces are those of least acceleration over materials near the published ones; they replay the positions whatever the material is.
+
+    Raises:
+        NumericsError: the simulator does not give the positions back.
+    """
+    cloth = make_cloth(template, warp_axis=config.warp_axis)
+    h = 1.0 / (fps * config.steps_per_frame)
+    options = {"h": h, "steps_per_frame": config.steps_per_frame, "physics": physics_of(config)}
+    material, wind, notes = published(config.material), Wind(torch.zeros(3, dtype=torch.float64), config.air_density), _flat_note(cloth)
+    if config.estimate and len(positions) >= 3:
+        estimate = estimate_material(cloth, material, positions, wind=wind, settings=EstimationSettings(), **options)
+        material, wind = estimate.material, estimate.wind or wind
+        notes += (_estimate_note(estimate.initial_acceleration, estimate.acceleration, float(estimate.information.mean())),)
+    forces = inverse_dynamics(cloth, material, positions, wind=wind, **options)
+    error = replay_error(cloth, material, positions, forces, wind=wind, **options)
+    if error > REPLAY_TOLERANCE:
+        raise NumericsError(f"the simulator replays the positions only to {error:.3g} m", hint="--set simulation.steps_per_frame=4 or more")
+    return Explanation(forces, material, wind.velocity, error, notes)
+
+
+def replay_error(
+    cloth: Cloth, material: Material, positions: Tensor, forces: Tensor, *, h: float, steps_per_frame: int, wind: Wind, physics: Physics
+) -> float:
+    """Largest distance [m] between ``positions`` and what the simulator makes of the forces."""
+    with torch.no_grad():
+        replayed = simulate(
+            cloth,
+            material,
+            ClothState.at_rest(positions[0]),
+            steps=len(forces),
+            h=h,
+            forces=forces,
+            wind=wind,
+            physics=physics,
+            steps_per_frame=steps_per_frame,
+        )
+    return float((replayed - positions).norm(dim=-1).max())
+
+
+def _flat_note(cloth: Cloth) -> tuple[str, ...]:
+    return (f"The flattened template keeps its edges to {cloth.flattening.mean:.2%} on average, {cloth.flattening.largest:.2%} at worst.",)
+
+
+def _estimate_note(before: float, after: float, information: float) -> str:
+    return (
+        f"Corrective acceleration (root mean square): {before:.3g} m/s² with the published material, {after:.3g} with the estimated one; "
+        f"the motion decides {information:.0%} of the material constants, the published values the rest."
+    )

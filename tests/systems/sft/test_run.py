@@ -1,0 +1,57 @@
+"""The door of the system: what comes out explains itself."""
+
+import pytest
+import torch
+
+from recon_cli.core.errors import InputError
+from recon_cli.systems.sft.config import SftRecipe
+from recon_cli.systems.sft.result import SftInputs
+from recon_cli.systems.sft.run import run
+from tests.systems.sft.waving import SIDE, waving
+
+
+@pytest.fixture(scope="module")
+def clip():
+    return waving(frames=5)
+
+
+@pytest.fixture(scope="module")
+def result(clip):
+    return run(clip.inputs, SftRecipe())
+
+
+def test_surface_forces_and_material_belong_together(clip, result):
+    assert result.positions.shape == clip.truth.shape
+    assert result.forces.shape == (4, clip.truth.shape[1], 3)
+    assert result.replay_error < 1e-9
+    assert float((result.positions - clip.truth).norm(dim=-1).mean()) < 0.01 * SIDE
+    assert float(result.material.density) > 0
+    assert all(curve.shape == (5,) for curve in result.curves.values())
+
+
+def test_appearance_is_the_projection(clip, result):
+    template = result.template
+    assert template.texture is not None
+    assert template.texture.shape == (clip.inputs.camera.height, clip.inputs.camera.width, 3)
+    pixels, _ = clip.inputs.camera.project(clip.inputs.template.vertices)
+    drawn = torch.stack([template.uvs[:, 0] * clip.inputs.camera.width, (1 - template.uvs[:, 1]) * clip.inputs.camera.height], -1)
+    torch.testing.assert_close(drawn, pixels[0])
+
+
+def test_texture_as_appearance_tracks_as_well(clip, result):
+    recipe = SftRecipe.model_validate({"appearance": {"source": "texture"}})
+    inputs = clip.inputs
+    textured = SftInputs(inputs.frames, inputs.masks, result.template, inputs.camera, inputs.fps)
+    found = run(textured, recipe)
+    assert float((found.positions - clip.truth).norm(dim=-1).mean()) < 0.01 * SIDE
+    assert found.check.uv_residual_px is not None
+    assert found.check.uv_residual_px[2] < 1e-6
+    assert found.check.uv_scale == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize(("offset", "message"), [([0.0, 0.0, -3.0], "behind the camera"), ([1.0, 0.0, 0.0], "projects into the mask")])
+def test_template_elsewhere_is_refused(clip, offset, message):
+    inputs = clip.inputs
+    moved = inputs.template.with_vertices(inputs.template.vertices + torch.tensor(offset, dtype=torch.float64))
+    with pytest.raises(InputError, match=message):
+        run(SftInputs(inputs.frames, inputs.masks, moved, inputs.camera, inputs.fps), SftRecipe())

@@ -12,7 +12,7 @@ from recon_cli.cli.console import Console, emit
 from recon_cli.cli.options import Device, DryRun, Json, MaxSize, Out, Overwrite, PrintRecipe, Quiet, RecipeName, Resume, Seed, Set, Verbose
 from recon_cli.core.errors import UsageError
 
-app = typer.Typer(no_args_is_help=True)
+app = typer.Typer()
 
 Video = Annotated[
     Path | None, typer.Option("--video", metavar="FILE|DIR", help="The clip: a video file, or a folder of frames.", show_default=False)

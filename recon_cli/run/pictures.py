@@ -42,11 +42,10 @@ def colored_depth(
 ) -> Picture:
     """Colour z-depth [scene units]: near is bright, far is dark, nothing seen (0, NaN, infinity) is the backdrop."""
     seen = np.isfinite(depth) & (depth > 0)
-    span = max(far - near, 1e-12)
-    closeness = np.zeros(depth.shape, dtype=np.float32)
-    closeness[seen] = (far - depth[seen]) / span
-    picture = color_map("viridis", start=_DEPTH_MAP_START)[np.round(np.clip(closeness, 0, 1) * 255).astype(np.uint8)]
-    picture[~seen] = BACKDROP
+    closeness = (far - depth[seen]) / max(far - near, 1e-12)
+    picture = np.empty((*depth.shape, 3), dtype=np.uint8)
+    picture[:] = BACKDROP
+    picture[seen] = color_map("viridis", start=_DEPTH_MAP_START)[np.round(np.clip(closeness, 0, 1) * 255).astype(np.uint8)]
     return picture
 
 
@@ -105,10 +104,11 @@ def difference(
     full_scale: float,
 ) -> Picture:
     """Mean absolute difference over the channels where ``inside``, from black (0) to pale yellow (``full_scale`` in [0, 1] or more)."""
-    delta = np.abs(first.astype(np.int16) - second.astype(np.int16)).sum(axis=-1)
+    delta = np.abs(first[inside].astype(np.int16) - second[inside]).sum(axis=-1)
     levels = np.minimum(delta * (1.0 / (3 * full_scale)) + 0.5, 255.0).astype(np.uint8)
-    picture = color_map("inferno")[levels]
-    picture[~inside] = BACKDROP
+    picture = np.empty_like(first)
+    picture[:] = BACKDROP
+    picture[inside] = color_map("inferno")[levels]
     return picture
 
 

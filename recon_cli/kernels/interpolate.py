@@ -120,6 +120,15 @@ def interpolate_backward(
     face = face_of_run[run]
     zero = planes.dtype(0.0)
     half = planes.dtype(0.5)
+    p0 = planes.dtype(0.0)
+    p1 = planes.dtype(0.0)
+    p2 = planes.dtype(0.0)
+    p3 = planes.dtype(0.0)
+    p4 = planes.dtype(0.0)
+    p5 = planes.dtype(0.0)
+    p6 = planes.dtype(0.0)
+    p7 = planes.dtype(0.0)
+    p8 = planes.dtype(0.0)
     for m in range(start_of_run[run], start_of_run[run + 1]):
         x = planes.dtype(offset_from(entry[m], 0, width, slots, origin[face, 0])) + half
         y = planes.dtype(offset_from(entry[m], 1, width, slots, origin[face, 1])) + half
@@ -143,15 +152,24 @@ def interpolate_backward(
         g0 = wp.where(q0 > zero, (g0 - mean) * scale, zero)
         g1 = wp.where(q1 > zero, (g1 - mean) * scale, zero)
         g2 = wp.where(q2 > zero, (g2 - mean) * scale, zero)
-        by_run[run, 0] = by_run[run, 0] + g0 * x
-        by_run[run, 1] = by_run[run, 1] + g0 * y
-        by_run[run, 2] = by_run[run, 2] + g0
-        by_run[run, 3] = by_run[run, 3] + g1 * x
-        by_run[run, 4] = by_run[run, 4] + g1 * y
-        by_run[run, 5] = by_run[run, 5] + g1
-        by_run[run, 6] = by_run[run, 6] + g2 * x
-        by_run[run, 7] = by_run[run, 7] + g2 * y
-        by_run[run, 8] = by_run[run, 8] + g2
+        p0 += g0 * x
+        p1 += g0 * y
+        p2 += g0
+        p3 += g1 * x
+        p4 += g1 * y
+        p5 += g1
+        p6 += g2 * x
+        p7 += g2 * y
+        p8 += g2
+    by_run[run, 0] = p0
+    by_run[run, 1] = p1
+    by_run[run, 2] = p2
+    by_run[run, 3] = p3
+    by_run[run, 4] = p4
+    by_run[run, 5] = p5
+    by_run[run, 6] = p6
+    by_run[run, 7] = p7
+    by_run[run, 8] = p8
 
 
 _FORWARD = by_precision(interpolate_forward)

@@ -49,15 +49,17 @@ class _Irradiance(Function):
         return units, light
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         normals, _, directions, _ = ctx.saved_tensors
         count = len(directions)
         chunks = -(-len(normals) // _CHUNK)
         normal_gradient = torch.empty_like(normals)
         by_chunk = normals.new_zeros(chunks, 27 + 6 * count)
         given = [gradient.contiguous() for gradient in gradients]
-        arguments = (*ctx.saved_tensors, *given, _CHUNK, normal_gradient, by_chunk)
+        arguments = (*ctx.saved_tensors, *given, _CHUNK, any(ctx.needs_input_grad[1:]), normal_gradient, by_chunk)
         launch_bands(_BACKWARD[normals.dtype], chunks, arguments, device=normals.device)
+        if not any(ctx.needs_input_grad[1:]):
+            return normal_gradient, None, None, None
         total = by_chunk.sum(dim=0)
         lights = total[27:].reshape(2, count, 3)
         return normal_gradient, total[:27].reshape(9, 3), lights[0], lights[1]
@@ -88,6 +90,19 @@ def reciprocal_length(x: Any, y: Any, z: Any):
 @wp.func
 def add_to(table: wp.array2d(dtype=Any), row: int, column: int, value: Any):
     table[row, column] = table[row, column] + value
+
+
+@wp.func
+def add_polynomial(by_chunk: wp.array2d(dtype=Any), chunk: int, channel: int, g: Any, x: Any, y: Any, z: Any):
+    add_to(by_chunk, chunk, channel, g)
+    add_to(by_chunk, chunk, 3 + channel, g * y)
+    add_to(by_chunk, chunk, 6 + channel, g * z)
+    add_to(by_chunk, chunk, 9 + channel, g * x)
+    add_to(by_chunk, chunk, 12 + channel, g * x * y)
+    add_to(by_chunk, chunk, 15 + channel, g * y * z)
+    add_to(by_chunk, chunk, 18 + channel, g * (type(x)(3.0) * z * z - type(x)(1.0)))
+    add_to(by_chunk, chunk, 21 + channel, g * x * z)
+    add_to(by_chunk, chunk, 24 + channel, g * (x * x - y * y))
 
 
 @wp.kernel
@@ -127,6 +142,7 @@ def irradiance_backward(
     unit_gradient: wp.array2d(dtype=Any),
     light_gradient: wp.array2d(dtype=Any),
     chunk_size: wp.int32,
+    needs_lights: wp.bool,
     normal_gradient: wp.array2d(dtype=Any),
     by_chunk: wp.array2d(dtype=Any),
 ):
@@ -147,15 +163,8 @@ def irradiance_backward(
             gx += g * along_x
             gy += g * along_y
             gz += g * along_z
-            add_to(by_chunk, chunk, channel, g)
-            add_to(by_chunk, chunk, 3 + channel, g * y)
-            add_to(by_chunk, chunk, 6 + channel, g * z)
-            add_to(by_chunk, chunk, 9 + channel, g * x)
-            add_to(by_chunk, chunk, 12 + channel, g * x * y)
-            add_to(by_chunk, chunk, 15 + channel, g * y * z)
-            add_to(by_chunk, chunk, 18 + channel, g * (normals.dtype(3.0) * z * z - normals.dtype(1.0)))
-            add_to(by_chunk, chunk, 21 + channel, g * x * z)
-            add_to(by_chunk, chunk, 24 + channel, g * (x * x - y * y))
+            if needs_lights:
+                add_polynomial(by_chunk, chunk, channel, g, x, y, z)
         for lamp in range(lamps):
             cosine = x * directions[lamp, 0] + y * directions[lamp, 1] + z * directions[lamp, 2]
             if cosine > normals.dtype(0.0):
@@ -163,13 +172,15 @@ def irradiance_backward(
                 for channel in range(3):
                     g = light_gradient[n, channel]
                     share += g * colors[lamp, channel]
-                    add_to(by_chunk, chunk, 27 + 3 * lamps + 3 * lamp + channel, g * cosine)
+                    if needs_lights:
+                        add_to(by_chunk, chunk, 27 + 3 * lamps + 3 * lamp + channel, g * cosine)
                 gx += share * directions[lamp, 0]
                 gy += share * directions[lamp, 1]
                 gz += share * directions[lamp, 2]
-                add_to(by_chunk, chunk, 27 + 3 * lamp, share * x)
-                add_to(by_chunk, chunk, 28 + 3 * lamp, share * y)
-                add_to(by_chunk, chunk, 29 + 3 * lamp, share * z)
+                if needs_lights:
+                    add_to(by_chunk, chunk, 27 + 3 * lamp, share * x)
+                    add_to(by_chunk, chunk, 28 + 3 * lamp, share * y)
+                    add_to(by_chunk, chunk, 29 + 3 * lamp, share * z)
         # d(n / |n|) removes the part along n.
         radial = gx * x + gy * y + gz * z
         normal_gradient[n, 0] = (gx - radial * x) * scale

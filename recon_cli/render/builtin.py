@@ -68,17 +68,17 @@ class BuiltinRenderer:
         settings, faces = scene.settings, scene.mesh.faces
         fragments, runs = _cover(scene, points, size, RasterSettings(settings.near, settings.cull_backfaces, has_barycentrics=False))
         surface = _surface(scene, screen_faces(points, faces, near=settings.near), runs)
-        background = torch.tensor(settings.background, dtype=points.dtype, device=points.device)
-        color = _image(surface.color, runs.pixel, size, background)
-        silhouette = _image(torch.ones_like(surface.depth)[:, None], runs.pixel, size)
+        background = torch.tensor((*settings.background, 0.0), dtype=points.dtype, device=points.device)
+        image = _image(torch.cat([surface.color, torch.ones_like(surface.depth)[:, None]], dim=-1), runs.pixel, size, background)
         geometry = _image(torch.cat([surface.depth[:, None], surface.normal], dim=-1), runs.pixel, size)
-        outline = Outline(points[:, :2], points[:, 2].detach(), faces, self._opposite_of(source_faces), settings.near)
+        outline = Outline(points, faces, self._opposite_of(source_faces), settings.near)
         face, nearest = fragments.face[..., 0], fragments.depth[..., 0]
-        layers = [color, silhouette, geometry] if settings.blend_geometry else [color, silhouette]
-        blended = antialias(torch.cat(layers, dim=-1), face, nearest, outline)
         if settings.blend_geometry:
-            geometry = blended[..., 4:]
-        return blended[..., :3], geometry[..., 0], geometry[..., 1:], blended[..., 3], face
+            blended = antialias(torch.cat([image, geometry], dim=-1), face, nearest, outline)
+            image, geometry = blended[..., :4], blended[..., 4:]
+        else:
+            image = antialias(image, face, nearest, outline)
+        return image[..., :3], geometry[..., 0], geometry[..., 1:], image[..., 3], face
 
     def _draw_soft(self, scene: _Scene, points: Tensor, size: tuple[int, int], source_faces: Tensor) -> tuple[Tensor, ...]:
         settings = scene.settings

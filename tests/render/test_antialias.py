@@ -18,7 +18,7 @@ def _draw(pixels: Tensor, depth: Tensor, faces: Tensor, values: Tensor) -> Tenso
     fragments = rasterize(points, faces, WIDTH, HEIGHT)
     face = fragments.face[..., 0]
     image = values[torch.where(face < 0, len(faces), face).long()]
-    return antialias(image, face, fragments.depth[..., 0], Outline(pixels, depth, faces, opposite_corners(faces), 1e-6))
+    return antialias(image, face, fragments.depth[..., 0], Outline(points, faces, opposite_corners(faces), 1e-6))
 
 
 def _area(polygon: Tensor) -> Tensor:

@@ -35,7 +35,7 @@ def flatten(
 ) -> Tensor:  # [V, 2]
     """Lay a surface out in the plane while changing its lengths as little as possible.
 
-    Starts from the least-squares conformal map (Lévy et al. 2002, Eq. 6), which for a developable surface is already an isometry up to scale,
+    Starts from the least-squares conformal map (Lévy et al. 2002, Eq. 6), which for a developable surface is an isometry up to scale,
     and goes on with the as-rigid-as-possible local/global iteration (Liu et al. 2008, Sec. 3). Irregular meshes and holes are fine; the
     boundary is free. Needs a mesh that passed ``topology.check_manifold``.
 
@@ -106,7 +106,7 @@ def _conformal(corners: Array, triangles: Array, count: int) -> Array:  # [V, 2]
     values[held] = [0, 1]
     normal = (system[:, free].conj().T @ system[:, free]).tocsc()
     values[free] = splu(normal).solve(-(system[:, free].conj().T @ (system[:, held] @ values[held])))
-    flat = np.stack([values.real, values.imag], axis=1)
+    flat = np.stack([np.real(values), np.imag(values)], axis=1)
     return flat * np.sqrt(area.sum() / abs(_flat_areas(flat, triangles).sum()))
 
 
@@ -165,7 +165,7 @@ def _opposite_cotangents(corners: Array) -> Array:  # [F, 3]
     return np.maximum(0.5 * (first * second).sum(-1) / cross, 1e-3)
 
 
-def _laplacian(weights: Array, heads: Array, tails: Array, count: int):  # noqa: ANN202 - a scipy csc_matrix
+def _laplacian(weights: Array, heads: Array, tails: Array, count: int):
     """Edge Laplacian with vertex 0 held at the origin."""
     import numpy as np
     from scipy.sparse import coo_matrix

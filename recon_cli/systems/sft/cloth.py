@@ -14,8 +14,8 @@ from recon_cli.core.errors import InputError, UsageError
 from recon_cli.core.flatten import EdgeStrain, edge_strain, flatten
 from recon_cli.core.mesh import Mesh
 from recon_cli.core.topology import check_manifold, edge_faces
-from recon_cli.systems.sft.banded import Band
 from recon_cli.systems.sft.materials import BENDING_ANGLES
+from recon_cli.systems.sft.step_matrix import StepMatrix
 
 
 @dataclass(frozen=True)
@@ -51,9 +51,9 @@ class Cloth:
     flattening: EdgeStrain
 
     @cached_property
-    def band(self) -> Band:
+    def matrix(self) -> StepMatrix:
         """The places of element matrices in the banded system."""
-        return Band(self.faces.numpy(), self.hinges.numpy(), self.is_free.numpy(), self.material_coordinates.numpy())
+        return StepMatrix(self.faces.numpy(), self.hinges.numpy(), self.is_free.numpy(), self.material_coordinates.numpy())
 
 
 def make_cloth(

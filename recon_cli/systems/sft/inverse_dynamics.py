@@ -88,7 +88,8 @@ def in_between(
     frames = h * steps_per_frame * torch.arange(len(positions), dtype=torch.float64)
     bounds = ((1, start.numpy()), (2, torch.zeros_like(start).numpy()))
     times = h * torch.arange((len(positions) - 1) * steps_per_frame + 1, dtype=torch.float64)
-    path = torch.from_numpy(CubicSpline(frames.numpy(), positions.numpy(), bc_type=bounds)(times.numpy()))
+    spline = CubicSpline(frames.numpy(), positions.numpy(), bc_type=bounds)  # pyright: ignore[reportArgumentType]
+    path = torch.from_numpy(spline(times.numpy()))
     path[::steps_per_frame] = positions
     return path
 

@@ -16,7 +16,6 @@ from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
-from torch.func import jvp
 
 from recon_cli.core.errors import InputError
 from recon_cli.systems.sft.balance import Physics, bending_residual, residual, stretching_residual, wind_impulse
@@ -34,6 +33,8 @@ _STRETCHING, _BENDING, _VOLUME, _WIND = slice(0, 24), slice(24, 39), slice(39, 4
 LARGEST_FACTOR = 50.0
 DENSITY_FACTOR = 5.0
 LARGEST_WIND = 30.0  # m/s, a storm
+# Relative decrease of the objective below which another step is not worth its time.
+SETTLED = 1e-2
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ class EstimationSettings:
 
     ridge: float = 1e-3
     wind_scale: float = 5.0
-    iterations: int = 5
+    iterations: int = 4
     estimates_density: bool = True
 
 
@@ -128,6 +129,7 @@ def _gauss_newton(motion: _Motion, initial: Material, wind: Wind | None, setting
     lower, upper = _bounds(start, scale)
     unknowns = start.clone()
     first = cost = _mean_square(motion, unknowns, wind)
+    objective = _objective(start, scale, settings)
     information = torch.zeros_like(start)
     for _ in range(settings.iterations):
         normal, gradient = _normal_equations(motion, unknowns, wind)
@@ -139,10 +141,9 @@ def _gauss_newton(motion: _Motion, initial: Material, wind: Wind | None, setting
         right = torch.linalg.solve_triangular(root, (normal @ now - gradient)[:, None], upper=False)[:, 0]
         found = torch.from_numpy(lsq_linear(root.mT.numpy(), right.numpy(), bounds=(lower.numpy(), upper.numpy()), tol=1e-14).x)
         change = torch.where(scale > 0, found * scale, torch.zeros_like(start)) + start - unknowns
-        unknowns, new_cost = _descend(motion, unknowns, change, wind, _objective(start, scale, settings))
-        has_settled = cost - new_cost <= 1e-9 * first
-        cost = new_cost
-        if has_settled:
+        before = cost
+        unknowns, cost = _descend(unknowns, change, lambda u: objective(u, _mean_square(motion, u, wind)), before)
+        if before - cost <= SETTLED * before:
             break
     material, air = _unpack(unknowns, wind)
     return MaterialEstimate(material, air, first**0.5, _mean_square(motion, unknowns, wind) ** 0.5, information)
@@ -156,14 +157,11 @@ def _objective(start: Tensor, scale: Tensor, settings: EstimationSettings) -> Ca
     return value
 
 
-def _descend(
-    motion: _Motion, unknowns: Tensor, change: Tensor, wind: Wind | None, objective: Callable[[Tensor, float], float]
-) -> tuple[Tensor, float]:
+def _descend(unknowns: Tensor, change: Tensor, objective: Callable[[Tensor], float], here: float) -> tuple[Tensor, float]:
     """The longest of a few halvings of the change that lowers the objective, or no change at all."""
-    here = objective(unknowns, _mean_square(motion, unknowns, wind))
     for halvings in range(6):
         candidate = unknowns + change * 0.5**halvings
-        there = objective(candidate, _mean_square(motion, candidate, wind))
+        there = objective(candidate)
         if there < here:
             return candidate, there
     return unknowns, here
@@ -242,17 +240,14 @@ def _columns(motion: _Motion, unknowns: Tensor, wind: Wind | None, chunk: dict[s
     if wind is None:
         yield from torch.zeros(4, *chunk["positions"].shape, dtype=torch.float64)
         return
-    for index in range(_VOLUME.start, _WIND.stop):
-        tangent = torch.zeros_like(unknowns)
-        tangent[index] = 1.0
-        yield jvp(lambda u: _wind_acceleration(motion, u, wind, chunk), (unknowns,), (tangent,))[1]
 
+    def impulse(velocity: Tensor) -> Tensor:  # [C, F, 3, 3]
+        return wind_impulse(motion.cloth, replace(wind, velocity=velocity), motion.h, **chunk)[..., None, :].expand(-1, -1, 3, -1)
 
-def _wind_acceleration(motion: _Motion, unknowns: Tensor, wind: Wind, chunk: dict[str, Tensor]) -> Tensor:  # [C, V, 3]
-    """The wind's share of ``_acceleration``."""
-    air = replace(wind, velocity=unknowns[_WIND])
-    impulse = wind_impulse(motion.cloth, air, motion.h, **chunk)[..., None, :].expand(-1, -1, 3, -1)
-    return -unknowns[_VOLUME] * _summed(motion.cloth, impulse, motion.cloth.faces) / (motion.h * motion.cloth.vertex_area[:, None])
+    velocity, volume = unknowns[_WIND], unknowns[_VOLUME]
+    yield -_summed(motion.cloth, impulse(velocity), motion.cloth.faces) / specific_mass
+    for by_axis in _derivatives(impulse, velocity):
+        yield -volume * _summed(motion.cloth, by_axis, motion.cloth.faces) / specific_mass
 
 
 def _element_columns(motion: _Motion, unknowns: Tensor, chunk: dict[str, Tensor]) -> Iterator[tuple[Tensor, Tensor]]:
@@ -270,7 +265,7 @@ def _element_columns(motion: _Motion, unknowns: Tensor, chunk: dict[str, Tensor]
     def stretched(constants: Tensor) -> Tensor:
         return stretching_residual(cloth, respond(deformation, strain, constants), physics, h, motions[..., cloth.faces, :])
 
-    by_constant = [jvp(stretched, (constants,), (_unit(constants, k),))[1] for k in range(4)]
+    by_constant = _derivatives(stretched, constants)
     for sample in range(6):
         for entry in range(4):
             yield weights[..., sample, None, None] * by_constant[entry], cloth.faces
@@ -279,19 +274,27 @@ def _element_columns(motion: _Motion, unknowns: Tensor, chunk: dict[str, Tensor]
     stiffness = (curvature * (cloth.hinge_direction @ unknowns[_BENDING].view(3, 5))).sum(-1)
 
     def bent(constants: Tensor) -> Tensor:
-        return bending_residual(resist(cloth, change, slope, constants), physics, h, motions[..., cloth.hinges, :])
+        return bending_residual(resist(cloth, change, slope, constants[..., 0]), physics, h, motions[..., cloth.hinges, :])
 
-    by_stiffness = jvp(bent, (stiffness,), (torch.ones_like(stiffness),))[1]
+    (by_stiffness,) = _derivatives(bent, stiffness[..., None])
     for direction in range(3):
         for place in range(5):
             share = cloth.hinge_direction[:, direction] * curvature[..., place]
             yield share[..., None, None] * by_stiffness, cloth.hinges
 
 
-def _unit(constants: Tensor, entry: int) -> Tensor:
-    unit = torch.zeros_like(constants)
-    unit[..., entry] = 1.0
-    return unit
+def _derivatives(function: Callable[[Tensor], Tensor], argument: Tensor) -> list[Tensor]:
+    """Derivatives of an element-wise function by each entry of its argument's last axis.
+
+    Forward derivatives from two reverse passes: the gradient of w · f by the argument is linear in w, and its gradient by w is wanted.
+    """
+    with torch.enable_grad():
+        argument = argument.detach().requires_grad_()
+        value = function(argument)
+        weights = torch.zeros_like(value, requires_grad=True)
+        (pulled,) = torch.autograd.grad((value * weights).sum(), argument, create_graph=True)
+        sums = [pulled[..., entry].sum() for entry in range(argument.shape[-1])]
+        return [torch.autograd.grad(total, weights, retain_graph=True)[0] for total in sums]
 
 
 def _summed(cloth: Cloth, per_corner: Tensor, elements: Tensor) -> Tensor:  # [C, V, 3]

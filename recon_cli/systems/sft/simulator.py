@@ -68,14 +68,14 @@ def step(
         NumericsError: the system is singular or the state explodes.
     """
     expected = (len(cloth.vertex_area), 3)
-    forces = torch.zeros(expected, dtype=torch.float64) if forces is None else forces
-    for name, value in (("positions", state.positions), ("velocities", state.velocities), ("forces", forces)):
+    applied = torch.zeros(expected, dtype=torch.float64) if forces is None else forces
+    for name, value in (("positions", state.positions), ("velocities", state.velocities), ("forces", applied)):
         if tuple(value.shape) != expected or value.dtype != torch.float64:
             raise InputError(f"{name} are {value.dtype} of shape {list(value.shape)}, expected float64 of shape {list(expected)}")
     setting = _Setting(cloth, physics or Physics(), h, None if wind is None else (wind.air_density, wind.drag))
     air = torch.zeros(3, dtype=torch.float64) if wind is None else wind.velocity
     new: Tensor = _ImplicitEuler.apply(  # pyright: ignore[reportAssignmentType]
-        setting, state.positions, state.velocities, forces, material.density, material.stretching, material.bending, air
+        setting, state.positions, state.velocities, applied, material.density, material.stretching, material.bending, air
     )
     return ClothState(state.positions + h * new, new)
 
@@ -126,7 +126,8 @@ class _ImplicitEuler(torch.autograd.Function):
     """(x, v, F, density, stretching, bending, wind velocity) -> new velocity u with A u = b + h F.
 
     With the residual r = A u - b - h F = 0 and the gradient g of a loss by u, the adjoint solves Aᵀ w = g; the gradient by any input p is
-    then -wᵀ ∂r/∂p, where ∂r/∂p at fixed u holds the matrix's own derivative. Automatic differentiation of the matrix-free residual supplies it.
+    then -wᵀ ∂r/∂p, where ∂r/∂p at fixed u holds the matrix's own derivative. Automatic differentiation of the matrix-free residual
+    supplies it.
     """
 
     @staticmethod
@@ -138,17 +139,17 @@ class _ImplicitEuler(torch.autograd.Function):
         right = setting.h * forces - residual(*shared, **state, new_velocities=torch.zeros_like(velocities))
         (per_face, per_hinge), diagonal = system(*shared, **state)
         matrices = (per_face.numpy(), per_hinge.numpy())
-        ctx.factor = cloth.band.factor(matrices, diagonal.repeat_interleave(3).numpy(), is_symmetric=wind is None)
+        ctx.factor = cloth.matrix.factor(matrices, diagonal.repeat_interleave(3).numpy(), is_symmetric=wind is None)
         new = torch.from_numpy(ctx.factor.solve(_masked(right, cloth).numpy()))
         _check_motion(new * setting.h, cloth)
         ctx.setting = setting
-        ctx.save_for_backward(new, *tensors)
+        ctx.save_for_backward(new, positions, velocities, density, stretching, bending, air)
         return new
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        new, positions, velocities, forces, density, stretching, bending, air = ctx.saved_tensors
+        new, positions, velocities, density, stretching, bending, air = ctx.saved_tensors
         setting: _Setting = ctx.setting
         adjoint = torch.from_numpy(ctx.factor.solve(_masked(gradients[0], setting.cloth).numpy(), transposed=True))
         wanted = ctx.needs_input_grad[1:]

@@ -137,12 +137,15 @@ def positive_part(
     m12: Tensor,
     m22: Tensor,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Entries of symmetric 2x2 matrices with their negative eigenvalues set to zero, differentiable where the eigenvalues differ from zero."""
+    """Entries of symmetric 2x2 matrices with their negative eigenvalues set to zero; differentiable where no eigenvalue is zero."""
     mean, half = 0.5 * (m11 + m22), 0.5 * (m11 - m22)
     radius = (half * half + m12 * m12 + 1e-60).sqrt()
     upper, lower = (mean + radius).clamp(min=0), (mean - radius).clamp(min=0)
     level, tilt = 0.5 * (upper + lower), 0.5 * (upper - lower) / radius
-    return level + tilt * half, tilt * m12, level - tilt * half
+    # Equal positive eigenvalues have no directions to differentiate: the matrix itself is its positive part there.
+    is_positive = mean.detach() >= radius.detach()
+    cut = (level + tilt * half, tilt * m12, level - tilt * half)
+    return tuple(torch.where(is_positive, whole, part) for whole, part in zip((m11, m12, m22), cut))  # pyright: ignore[reportReturnType]
 
 
 def sample_weights(

@@ -35,7 +35,7 @@ class Places:
     rows: int
 
 
-class Band:
+class StepMatrix:
     """Ordering and places for one mesh.
 
     Args:
@@ -119,36 +119,44 @@ class CholeskyFactor(Factor):
     """Of a symmetric positive definite band, lower part stored."""
 
     def __init__(self, band: Array, unknown: Array, half_width: int) -> None:
-        from scipy.linalg.lapack import dpbtrf
+        from scipy.linalg import lapack
 
         super().__init__(unknown)
-        self._factor, info = dpbtrf(band, lower=1, overwrite_ab=1)
+        self._factor, info = lapack.dpbtrf(  # pyright: ignore[reportAttributeAccessIssue]
+            band, lower=1, overwrite_ab=1
+        )
         if info:
             raise NumericsError(f"the implicit step's system is not positive definite at unknown {info}", hint=_HINT)
 
     def _back_substitute(self, ordered: Array, transposed: bool) -> Array:
-        from scipy.linalg.lapack import dpbtrs
+        from scipy.linalg import lapack
 
-        return dpbtrs(self._factor, ordered, lower=1, overwrite_b=1)[0]
+        return lapack.dpbtrs(  # pyright: ignore[reportAttributeAccessIssue]
+            self._factor, ordered, lower=1, overwrite_b=1
+        )[0]
 
 
 class PivotedFactor(Factor):
     """Of any band."""
 
     def __init__(self, band: Array, unknown: Array, half_width: int) -> None:
-        from scipy.linalg.lapack import dgbtrf
+        from scipy.linalg import lapack
 
         super().__init__(unknown)
         self._half_width = half_width
-        self._factor, self._pivots, info = dgbtrf(band, half_width, half_width, overwrite_ab=1)
+        self._factor, self._pivots, info = lapack.dgbtrf(  # pyright: ignore[reportAttributeAccessIssue]
+            band, half_width, half_width, overwrite_ab=1
+        )
         if info:
             raise NumericsError(f"the implicit step's system is singular at unknown {info}", hint=_HINT)
 
     def _back_substitute(self, ordered: Array, transposed: bool) -> Array:
-        from scipy.linalg.lapack import dgbtrs
+        from scipy.linalg import lapack
 
         width = self._half_width
-        return dgbtrs(self._factor, width, width, ordered, self._pivots, trans=int(transposed), overwrite_b=1)[0]
+        return lapack.dgbtrs(  # pyright: ignore[reportAttributeAccessIssue]
+            self._factor, width, width, ordered, self._pivots, trans=int(transposed), overwrite_b=1
+        )[0]
 
 
 _HINT = "use more steps per frame, smaller forces, or a material with less extreme constants"

@@ -83,6 +83,7 @@ def fit(
     if print_recipe:
         sys.stdout.write(recipe_text(chosen))
         return
+    from recon_cli.prepare.masks import parse_color
     from recon_cli.run.sft import FitJob, check
     from recon_cli.run.sft import fit as run_fit
     from recon_cli.run.sft_film import FilmOptions
@@ -95,7 +96,7 @@ def fit(
             camera=camera,
             masks=masks,
             fov=fov,
-            background=_colour(background, "--background"),
+            background=None if background is None else parse_color(background, option="--background"),
             fps=fps,
             start=start,
             stop=stop,
@@ -204,6 +205,7 @@ def render(
 
     Prints the path of what was drawn.
     """
+    from recon_cli.prepare.masks import parse_color
     from recon_cli.run.sft_render import MODES, RenderJob
     from recon_cli.run.sft_render import render as run_render
 
@@ -218,7 +220,7 @@ def render(
         light=light,
         frame=frame,
         size=_size(size),
-        background=_colour(background, "--background") or (0, 0, 0),
+        background=parse_color(background, option="--background"),
         fps=fps,
         backend=backend,
         device=device,
@@ -240,18 +242,6 @@ def _vector(text: str, flag: str) -> tuple[float, float, float]:
     except ValueError:
         raise UsageError(f"{flag} {text}: expected three numbers with commas between them, such as 0,9.81,0") from None
     return x, y, z
-
-
-def _colour(text: str | None, flag: str) -> tuple[int, int, int] | None:
-    if text is None:
-        return None
-    try:
-        red, green, blue = (int(part) for part in text.split(","))
-    except ValueError:
-        raise UsageError(f"{flag} {text}: expected red, green and blue from 0 to 255, such as 0,177,64") from None
-    if not all(0 <= part <= 255 for part in (red, green, blue)):
-        raise UsageError(f"{flag} {text}: expected red, green and blue from 0 to 255")
-    return red, green, blue
 
 
 def _size(text: str) -> tuple[int, int]:

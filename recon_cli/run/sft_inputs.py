@@ -7,18 +7,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
 from torch import Tensor
 
 from recon_cli.core.cameras import Cameras
 from recon_cli.core.errors import InputError, UsageError
 from recon_cli.core.frames import Frames
-from recon_cli.core.masks import background_color, differs_from, fill_holes, keep_largest
+from recon_cli.core.masks import background_color, keep_largest
 from recon_cli.core.mesh import Mesh
 from recon_cli.core.topology import check_manifold
 from recon_cli.io.cameras import read_cameras
 from recon_cli.io.meshes import read_mesh
-from recon_cli.io.video import open_masks, open_video
+from recon_cli.io.video import Video, check_same, open_masks, open_video
+from recon_cli.prepare.masks import ColorMasks, MaskSettings
 from recon_cli.systems.sft.config import SftRecipe
 from recon_cli.systems.sft.result import SftInputs
 
@@ -62,7 +62,7 @@ class SftSources:
 
 
 class CleanMasks:
-    """Masks reduced to their largest component, its small holes filled, so that stray blobs do not count."""
+    """Masks reduced to their largest component, so that stray blobs do not count."""
 
     def __init__(self, masks: Frames) -> None:
         self._masks = masks
@@ -73,24 +73,6 @@ class CleanMasks:
 
     def __getitem__(self, index: int) -> Tensor:  # [H, W] uint8
         return keep_largest(self._masks[index])
-
-
-class BackgroundMasks:
-    """Masks of whatever differs from a background colour; the largest component, with its holes filled."""
-
-    def __init__(
-        self,
-        frames: Frames,
-        color: Tensor,  # [3]
-    ) -> None:
-        self._frames, self._color = frames, color
-        self.width, self.height = frames.width, frames.height
-
-    def __len__(self) -> int:
-        return len(self._frames)
-
-    def __getitem__(self, index: int) -> Tensor:  # [H, W] uint8
-        return fill_holes(keep_largest(differs_from(self._frames[index], self._color)))
 
 
 def load_inputs(sources: SftSources, recipe: SftRecipe) -> SftInputs:
@@ -135,14 +117,14 @@ def load_template(path: Path, recipe: SftRecipe) -> Mesh:
     return template
 
 
-def load_camera(sources: SftSources, frames: Frames) -> Cameras:
+def load_camera(sources: SftSources, frames: Video) -> Cameras:
     """The one camera of the clip at the frames' size."""
     if sources.camera is None:
         return camera_from_fov(float(sources.fov or 0.0), frames.width, frames.height)
     cameras = read_cameras(sources.camera)
     if len(cameras) != 1:
         raise InputError(f"holds {len(cameras)} cameras, expected the one that took the clip", path=sources.camera)
-    width, height = getattr(frames, "source_size", (frames.width, frames.height))
+    width, height = frames.source_size
     if (cameras.width, cameras.height) != (width, height):
         raise InputError(
             f"the camera is {cameras.width}x{cameras.height} px but the frames of {sources.video} are {width}x{height} px",
@@ -160,19 +142,17 @@ def camera_from_fov(degrees: float, width: int, height: int) -> Cameras:
     return Cameras.pinhole(width=width, height=height, fx=focal, fy=focal, cx=width / 2, cy=height / 2)
 
 
-def load_masks(sources: SftSources, frames: Frames) -> Frames:
+def load_masks(sources: SftSources, frames: Video) -> Frames:
     """One mask a frame: from files, or from the background colour, which must then be plain.
 
     Raises:
-        InputError: the number or size of the masks differs from the frames', or there is no plain background.
+        InputError: the number or size of the masks differs from the frames', the first is empty, or there is no plain background.
     """
     if sources.masks is None:
-        color = torch.tensor(sources.background, dtype=torch.float32) if sources.background else _seen_background(sources, frames)
-        masks: Frames = BackgroundMasks(frames, color)
+        masks: Frames = ColorMasks(frames, MaskSettings(background=sources.background or _seen_background(sources, frames)))
     else:
-        chosen = {"start": sources.start, "stop": sources.stop, "stride": sources.stride, "max_size": sources.max_size}
-        opened = open_masks(sources.masks, **chosen)
-        _check_masks(sources.masks, opened, frames)
+        opened = open_masks(sources.masks, start=sources.start, stop=sources.stop, stride=sources.stride, max_size=sources.max_size)
+        check_same(frames, opened)
         masks = CleanMasks(opened)
     if int((masks[0] > 0).sum()) < _SMALLEST_MASK * frames.width * frames.height:
         raise InputError(
@@ -183,32 +163,27 @@ def load_masks(sources: SftSources, frames: Frames) -> Frames:
     return masks
 
 
-def _seen_background(sources: SftSources, frames: Frames) -> Tensor:
+def _seen_background(sources: SftSources, frames: Frames) -> tuple[int, int, int]:
+    """The colour of the first frame's border, which then holds for all frames."""
     try:
-        return background_color(frames[0])
+        red, green, blue = (round(value) for value in background_color(frames[0]).tolist())
     except InputError as error:
         raise InputError(error.message, path=sources.video, hint=error.hint) from error
-
-
-def _check_masks(path: Path, masks: Frames, frames: Frames) -> None:
-    hint = "give one mask a frame, of the frames' size; --start, --stop and --stride choose from both alike"
-    if len(masks) != len(frames):
-        raise InputError(f"{len(masks)} masks but {len(frames)} frames", path=path, hint=hint)
-    if (masks.width, masks.height) != (frames.width, frames.height):
-        raise InputError(
-            f"masks are {masks.width}x{masks.height} px but frames are {frames.width}x{frames.height} px", path=path, hint=hint
-        )
+    return red, green, blue
 
 
 def real_time(sources: SftSources, video_fps: float | None) -> float:
-    """Frames per second of the chosen frames in real time."""
-    if sources.fps is not None:
-        if not (math.isfinite(sources.fps) and sources.fps > 0):
-            raise UsageError(f"--fps {sources.fps:g}: expected a positive number of frames per second")
-        return sources.fps / sources.stride
-    if video_fps is None:
+    """Chosen frames per second of real time.
+
+    Raises:
+        UsageError: the rate is not positive, or nobody knows it.
+    """
+    if sources.fps is not None and not (math.isfinite(sources.fps) and sources.fps > 0):
+        raise UsageError(f"--fps {sources.fps:g}: expected a positive number of frames per second")
+    fps = sources.fps or video_fps
+    if fps is None:
         raise UsageError(
-            f"{sources.video} is a folder of frames and does not say how many a second has",
+            f"{sources.video} is a folder of frames, which does not say how many a second has",
             hint="--fps 30, say: forces and materials depend on it",
         )
-    return video_fps
+    return fps / sources.stride

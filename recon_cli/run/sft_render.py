@@ -9,18 +9,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from recon_cli.core.cameras import Cameras
 from recon_cli.core.errors import InputError, UsageError
 from recon_cli.core.normals import unit
-from recon_cli.io.atomic import check_output_folder
 from recon_cli.io.cameras import read_cameras
 from recon_cli.io.exr import write_depth
 from recon_cli.io.images import write_image
 from recon_cli.io.video import VideoWriter
+from recon_cli.io.whole_folder import check_new_folder, whole_folder
 from recon_cli.render.lights import Lights
 from recon_cli.render.protocol import Rendered, RenderSettings, get_renderer
 from recon_cli.run.device import choose_device
@@ -34,6 +33,7 @@ if TYPE_CHECKING:
 MODES = ("color", "depth", "normal")
 # Vertical field of view of the camera that circles a surface; narrow, so that shapes are not distorted.
 _ORBIT_ANGLE = math.radians(32)
+_PICTURES = ("*.png", "*.exr")
 # Share of a directional light; the rest is ambient, so that no side is black.
 _DIRECT = 0.75
 
@@ -88,7 +88,10 @@ def render(job: RenderJob, display: Display) -> Path:
     fps = job.fps or run_fps(job.run)
     drawer = _Drawer(job, surface, depth_range(surface, frames, cameras) if job.mode == "depth" else (0.0, 1.0))
     with ExitStack() as stack:
-        write = _film_writer(stack, job.out, fps) if is_film else _folder_writer(job.out)
+        if is_film:
+            write = _film_writer(stack, job.out, fps)
+        else:
+            write = _folder_writer(stack.enter_context(whole_folder(job.out, overwrite=job.overwrite, contents=_PICTURES)))
         for index, t in enumerate(frames):
             write(index, *drawer.draw(t, cameras[index]))
             display.progress(index + 1, len(frames), {})
@@ -103,7 +106,7 @@ def views(job: RenderJob, surface: Surface, count: int) -> Cameras:
     """
     base = read_cameras(job.camera) if job.camera is not None else surface.camera
     if job.orbit is not None:
-        return orbit(surface, base, degrees=job.orbit, count=count, size=job.size)
+        return orbit(ball_around(surface), base, degrees=job.orbit, count=count, size=job.size)
     if base is None:
         raise InputError(
             "the run has no camera of its own", path=job.run, hint="--camera camera.json, or --orbit 360 to circle the surface"
@@ -115,11 +118,18 @@ def views(job: RenderJob, surface: Surface, count: int) -> Cameras:
     return base
 
 
-def orbit(surface: Surface, base: Cameras | None, *, degrees: float, count: int, size: tuple[int, int]) -> Cameras:
-    """Cameras on a level circle around the surface's middle, which fills the picture; the first is on the side of ``base``."""
-    first = surface.template.vertices.double()
-    center = (first.amin(dim=0) + first.amax(dim=0)) / 2
-    radius = float((first - center).norm(dim=1).max())
+def ball_around(surface: Surface) -> tuple[Tensor, float]:  # [3]
+    """Centre and radius [m] of a ball that holds the surface in all its frames."""
+    frames = [surface.positions(t).double() for t in range(surface.count)]
+    low = torch.stack([frame.amin(dim=0) for frame in frames]).amin(dim=0)
+    high = torch.stack([frame.amax(dim=0) for frame in frames]).amax(dim=0)
+    center = (low + high) / 2
+    return center, max(float((frame - center).norm(dim=1).max()) for frame in frames)
+
+
+def orbit(ball: tuple[Tensor, float], base: Cameras | None, *, degrees: float, count: int, size: tuple[int, int]) -> Cameras:
+    """Cameras on a level circle around a ball, which fills the picture; the first is on the side of ``base``, or looks along z."""
+    center, radius = ball
     pose = torch.eye(4, dtype=torch.float64) if base is None else base[0].world_from_camera[0].double()
     down = pose[:3, 1]
     away = unit((center - pose[:3, 3])[None])[0] if base is not None else pose[:3, 2]
@@ -220,22 +230,19 @@ def _chosen_frames(job: RenderJob, surface: Surface) -> list[int]:
 
 
 def _check_output(job: RenderJob, *, is_film: bool) -> None:
-    if not is_film and job.out.suffix and not job.out.is_dir():
-        raise UsageError(f"-o {job.out}: expected a name that ends in .mp4, or a folder")
-    is_taken = job.out.exists() if is_film else job.out.is_dir() and any(job.out.iterdir())
-    if is_taken and not job.overwrite:
+    if not is_film:
+        check_new_folder(job.out, overwrite=job.overwrite, contents=_PICTURES)
+    elif job.out.exists() and not job.overwrite:
         raise InputError("is already there", path=job.out, hint="--overwrite to replace it, or choose another -o")
-    check_output_folder(job.out.parent if is_film else job.out)
 
 
 def _film_writer(stack: ExitStack, path: Path, fps: float) -> Callable[[int, Picture, Tensor | None], None]:
     writer: list[VideoWriter] = []
 
     def write(index: int, picture: Picture, depth: Tensor | None) -> None:
-        even = np.ascontiguousarray(picture[: picture.shape[0] // 2 * 2, : picture.shape[1] // 2 * 2])
         if not writer:
-            writer.append(stack.enter_context(VideoWriter(path, fps=fps, width=even.shape[1], height=even.shape[0])))
-        writer[0].append(torch.from_numpy(even))
+            writer.append(stack.enter_context(VideoWriter(path, fps=fps, width=picture.shape[1], height=picture.shape[0])))
+        writer[0].append(picture)
 
     return write
 

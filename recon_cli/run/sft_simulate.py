@@ -20,6 +20,7 @@ from recon_cli.run.folder import RunFolder, plan_run
 from recon_cli.run.hooks import Display
 from recon_cli.run.sft_outputs import read_surface, write_frame, write_template
 from recon_cli.run.sft_params import FittedPhysics, read_physics, write_physics
+from recon_cli.run.sft_render import RenderJob, render
 from recon_cli.run.signals import StopSignals
 from recon_cli.systems.sft.balance import Physics
 from recon_cli.systems.sft.cloth import Cloth, make_cloth
@@ -94,6 +95,9 @@ def simulate(job: SimulateJob, display: Display) -> dict[str, Any]:
             display.progress(t + 1, scene.frames, {})
             if stop.request is not None and t + 1 < scene.frames:
                 raise StoppedError(f"stopped after frame {t} of {scene.frames}", hint="run the same command again")
+        if job.has_film:
+            film = RenderJob(run=folder.path, out=folder.out / "simulation.mp4", orbit=0.0, light="head", device="cpu")
+            render(film, display)
         record = {"run": str(folder.path), "frames": scene.frames, "vertices": len(scene.template.vertices)}
         folder.log(record)
         folder.finish()

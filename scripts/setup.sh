@@ -4,7 +4,7 @@
 #   PYTHON=...       interpreter to use (3.11 or newer); found by itself otherwise
 #   TORCH_INDEX=...  package index to take torch from
 set -euo pipefail
-cd "$(dirname "$0")/.."
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 venv=.venv
 torch_cpu_index=https://download.pytorch.org/whl/cpu
@@ -110,8 +110,13 @@ install_system_libraries() {
   "$venv/bin/python" -c 'import open3d' >/dev/null || stop "Open3D cannot be imported" "the line above, if there is one, then make setup again"
 }
 
-make_venv
-install_packages
-install_system_libraries
-touch "$venv/.ready"
-say "Ready: $venv/bin/recon"
+main() {
+  make_venv
+  install_packages
+  install_system_libraries
+  touch "$venv/.ready"
+  say "Ready: $venv/bin/recon"
+}
+
+# Sourced (by the tests), it only defines its functions.
+if [ "${BASH_SOURCE[0]}" = "$0" ]; then main; fi

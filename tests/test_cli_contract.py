@@ -14,7 +14,7 @@ import pytest
 from recon_cli.cli.groups import GROUPS, load_group
 
 RECON = [sys.executable, "-c", "from recon_cli.cli.app import main; main()"]
-HEAVY = ["torch", "warp", "numpy", "scipy", "open3d", "matplotlib", "plotly", "pydantic", "yaml", "av", "imageio", "OpenEXR"]
+HEAVY = ["torch", "warp", "numpy", "scipy", "open3d", "matplotlib", "plotly", "skimage", "yaml", "av", "imageio", "OpenEXR"]
 IMPORT_CHECK = """
 import contextlib, io, sys
 from recon_cli.cli.app import run

@@ -15,7 +15,8 @@ SHARED = {name: value for name, value in vars(options).items() if typing.get_ori
 def declared(annotation):
     """Flags of a shared option, ``--a/--b`` taken apart."""
     info = annotation.__metadata__[0]
-    return {flag for text in info.param_decls for flag in text.split("/")} | ({info.default} if isinstance(info.default, str) else set())
+    # Inside Annotated, typer.Option keeps its first flag under the name of its first parameter.
+    return {flag for text in (info.default, *info.param_decls) for flag in text.split("/")}
 
 
 def command_options():

@@ -28,7 +28,7 @@ _EXPECTED = "a video file (mp4, mkv, webm, avi, …)"
 _FORMATS = "mov,mp4,matroska,webm,avi,mpegts,mpeg,mpegvideo,h264,hevc,ogg,flv,asf,gif,yuv4mpegpipe,ivf,nut,m4v,dv,mxf,obu"
 _LARGEST = 2**28  # pixels
 _EXHAUSTED = 2**62
-# Matrix coefficients by their number in ITU-T H.273. A file that names none is taken as BT.601, by which ffmpeg turns pictures into video: on
+# Matrix coefficients by their number in ITU-T H.273. A file that names none is taken as BT.601, by which ffmpeg turns pictures to video: on
 # an unmarked 1080p clip with its lossless frames beside it, BT.601 is off by at most 0.3 of 255 levels in a channel's mean, BT.709 by 2.8.
 _MATRICES = {1: "bt709", 4: "fcc", 5: "bt470", 6: "smpte170m", 7: "smpte240m", 9: "bt2020", 10: "bt2020"}
 _DEFAULT_MATRIX = "bt601"

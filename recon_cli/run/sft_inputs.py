@@ -123,7 +123,9 @@ def load_camera(sources: SftSources, frames: Video) -> Cameras:
         return camera_from_fov(float(sources.fov or 0.0), frames.width, frames.height)
     cameras = read_cameras(sources.camera)
     if len(cameras) != 1:
-        raise InputError(f"holds {len(cameras)} cameras, expected the one that took the clip", path=sources.camera)
+        raise InputError(
+            f"holds {len(cameras)} cameras, expected the one that took the clip", path=sources.camera, hint="leave only that one in the file"
+        )
     width, height = frames.source_size
     if (cameras.width, cameras.height) != (width, height):
         raise InputError(
@@ -183,7 +185,7 @@ def real_time(sources: SftSources, video_fps: float | None) -> float:
     fps = sources.fps or video_fps
     if fps is None:
         raise UsageError(
-            f"{sources.video} is a folder of frames, which does not say how many a second has",
+            f"{sources.video} is a folder of frames, which does not say how many a second has, and --fps is not given",
             hint="--fps 30, say: forces and materials depend on it",
         )
     return fps / sources.stride

@@ -17,6 +17,7 @@ from recon_cli.core.mesh import Mesh
 from recon_cli.io.atomic import write_bytes
 from recon_cli.io.cameras import read_cameras, write_cameras
 from recon_cli.io.meshes import read_mesh, write_mesh
+from recon_cli.io.obj_writer import write_obj_mesh
 from recon_cli.run.charts import charts_png
 from recon_cli.run.sft_film import Film
 from recon_cli.run.sft_page import curves_of
@@ -67,7 +68,8 @@ def write_surface(out: Path, result: SftResult, *, has_obj: bool, workers: int) 
         mesh = template.with_vertices(result.positions[t].cpu())
         write_frame(out, mesh, t)
         if has_obj:
-            write_frame_obj(out, mesh, t)
+            library = f"../{Path(TEMPLATE).stem}.mtl" if template.texture is not None else None
+            write_obj_mesh(out / MESHES / f"{t:06d}.obj", mesh, material_library=library)
 
     for _ in map_in_order(write, range(len(result.positions)), workers=workers):
         pass

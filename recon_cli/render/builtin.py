@@ -88,8 +88,7 @@ class BuiltinRenderer:
         screen = screen_faces(points, scene.mesh.faces, near=settings.near)
         surface = _surface(scene, screen, runs)
         distance = signed_squared_distance(screen.corners, screen.origin, runs) * (2 / min(size)) ** 2
-        covered = torch.nonzero(fragments.face[..., 0].reshape(-1) >= 0).squeeze(1)
-        pixels = _soft_pixels(surface, distance, runs, covered)
+        covered, pixels = _soft_pixels(surface, distance, runs, size)
         color, depth, normal, silhouette = blend(pixels, settings)
         background = torch.tensor(settings.background, dtype=points.dtype, device=points.device)
         images = (
@@ -123,18 +122,24 @@ def _surface(scene: _Scene, screen: ScreenFaces, runs: Runs) -> _Surface:
     return _Surface(color, values[:, 0], normal)
 
 
-def _soft_pixels(surface: _Surface, distance: Tensor, runs: Runs, covered: Tensor) -> SoftPixels:
-    """Lay the entries out in a table of covered pixels by slots."""
+def _soft_pixels(surface: _Surface, distance: Tensor, runs: Runs, size: tuple[int, int]) -> tuple[Tensor, SoftPixels]:
+    """The covered pixels [P], and their entries in a table of pixels by slots."""
     pixel = runs.pixel
-    row = torch.searchsorted(covered, pixel)
-    place = row * runs.slots + (runs.entry.long() - pixel * runs.slots)
+    if runs.slots == 1:
+        color, depth, normal = surface.color[:, None], surface.depth[:, None], surface.normal[:, None]
+        return pixel, SoftPixels(color, depth, normal, distance[:, None], torch.ones_like(distance, dtype=torch.bool)[:, None])
+    is_covered = torch.zeros(size[0] * size[1], dtype=torch.bool, device=pixel.device)
+    is_covered[pixel] = True
+    covered = torch.nonzero(is_covered).squeeze(1)
+    row_of_pixel = torch.cumsum(is_covered, 0) - 1
+    place = row_of_pixel[pixel] * runs.slots + (runs.entry.long() - pixel * runs.slots)
 
     def table(values: Tensor) -> Tensor:
         empty = values.new_zeros(len(covered) * runs.slots, *values.shape[1:])
         return empty.index_copy(0, place, values).reshape(len(covered), runs.slots, *values.shape[1:])
 
-    is_used = table(torch.ones_like(surface.depth)) > 0
-    return SoftPixels(table(surface.color), table(surface.depth), table(surface.normal), table(distance), is_used)
+    is_used = table(torch.ones_like(distance)) > 0
+    return covered, SoftPixels(table(surface.color), table(surface.depth), table(surface.normal), table(distance), is_used)
 
 
 def _image(

@@ -152,7 +152,7 @@ def test_cameras_of_two_sizes_are_refused() -> None:
 @pytest.mark.parametrize("settings", [MODES[0], MODES[2]])
 def test_reruns_and_numbers_of_cores_give_the_same_bytes(settings: RenderSettings, monkeypatch: pytest.MonkeyPatch) -> None:
     mesh = sheet(24).to(dtype=torch.float32)
-    view = camera(320, 240)
+    view = camera(200, 150)
     found = []
     for workers in (2, 2, 1, 3):
         monkeypatch.setattr(launch, "worker_count", lambda workers=workers: workers)

@@ -30,13 +30,13 @@ def read_surface(path: PathText) -> Mesh | PointSet:
     data = read_bytes(path, expected=_EXPECTED)
     has_faces = _has_faces(data, path)
     if not is_stream(path):
-        return read_mesh(path) if has_faces else read_points(path)
+        return read_mesh(path, geometry_only=True) if has_faces else read_points(path)
     # The readers take paths, and standard input can be read only once.
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / ("stdin.ply" if data.startswith(b"ply") else "stdin.obj")
         copy.write_bytes(data)
         try:
-            return read_mesh(copy) if has_faces else read_points(copy)
+            return read_mesh(copy, geometry_only=True) if has_faces else read_points(copy)
         except InputError as error:
             raise InputError(error.message, path="standard input", hint=error.hint) from error
 

@@ -149,9 +149,7 @@ def parse_color(text: str, *, option: str) -> tuple[int, int, int]:
         return NAMED_COLORS[text]
     parts = text.split(",")
     if len(parts) != 3 or not all(part.strip().isdigit() and int(part) <= 255 for part in parts):
-        raise UsageError(
-            f"{option} {text!r} is no colour", hint=f"write R,G,B with 0 to 255 each, as in {option} 0,177,64, or one of {names}"
-        )
+        raise UsageError(f"{option} {text!r} is no colour", hint=_color_hint(option))
     red, green, blue = (int(part) for part in parts)
     return red, green, blue
 

@@ -30,7 +30,7 @@ TEXTURE_SIZE = 384
 COVERED_HEIGHT = 0.7
 """Share of the picture's height that the cloth's width spans."""
 
-CONTENTS = ("manifest.jsonl", "[0-9]*", "clip.mp4", "masks", "template.*", "texture.png", "camera.json", "meshes", "truth.json")
+CONTENTS = ("manifest.jsonl", "[0-9]*", "clip.mp4", "masks", "template.*", "camera.json", "meshes", "truth.json")
 """Names that a folder of cloth samples may have."""
 
 
@@ -133,7 +133,7 @@ def _draw_scene(setup: ClothSetup, sheet: Sheet, generator: np.random.Generator)
     # From above and one side, never along the cloth's plane nor straight from the camera: folds show.
     side = generator.choice([-1.0, 1.0])
     light = np.array([side * generator.uniform(0.5, 1.0), -generator.uniform(0.3, 0.8), -generator.uniform(0.5, 0.9)])
-    share = generator.uniform(0.55, 0.7)
+    share = generator.uniform(0.65, 0.8)
     return Scene(
         camera=Pinhole(WIDTH, HEIGHT, float(focal), centre),
         faces=sheet.faces,

@@ -18,7 +18,8 @@ def draw_pattern(size: int, generator: np.random.Generator) -> Array:  # [size, 
     The darkest channel sum stays far above a dark background, so that the cloth can be told from it by colour alone.
     """
     motif = MOTIFS[int(generator.integers(len(MOTIFS)))]
-    color = motif(size, _palette(generator), generator)  # [size, size, 3]
+    sharp = motif(2 * size, _palette(generator), generator)
+    color = sharp.reshape(size, 2, size, 2, 3).mean(axis=(1, 3))  # inks meet without stairs
     tone = 1 + sum(amplitude * smooth_noise(size, cells, generator) for cells, amplitude in TONES)
     return np.round(255 * np.clip(color * np.asarray(tone)[..., None], 0.2, 0.98)).astype(np.uint8)
 
@@ -82,7 +83,7 @@ def _pebbles(size: int, palette: Array, generator: np.random.Generator) -> Array
     seeds = generator.uniform(-0.05, 1.05, (count, 2))
     x, y = _coordinates(size)
     x, y = x + 0.012 * smooth_noise(size, 14, generator), y + 0.012 * smooth_noise(size, 14, generator)
-    distance, index = KDTree(seeds).query(np.stack([x, y], axis=-1).reshape(-1, 2), k=2)
+    distance, index = (np.asarray(found) for found in KDTree(seeds).query(np.stack([x, y], axis=-1).reshape(-1, 2), k=2))
     joint = (distance[:, 1] - distance[:, 0] < 0.011).reshape(size, size)
     ink = generator.integers(1, 5, count)[index[:, 0]].reshape(size, size)
     return palette[np.where(joint, 0, ink)]

@@ -6,6 +6,7 @@ The rays come from Open3D, so that no renderer of this package judges itself.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -107,11 +108,11 @@ def _radiance(scene: Scene, positions: Array, rows: slice, columns: slice) -> tu
     """Linear light of the sheet in a window, premultiplied, shape [h, w, 3], and its coverage in [0, 1], shape [h, w]."""
     import open3d as o3d
 
+    tensor: Any = o3d.core.Tensor
     caster = o3d.t.geometry.RaycastingScene(nthreads=1)
-    caster.add_triangles(o3d.core.Tensor(np.ascontiguousarray(positions, dtype=np.float32)), o3d.core.Tensor(scene.faces.astype(np.uint32)))
+    caster.add_triangles(tensor(np.ascontiguousarray(positions, dtype=np.float32)), tensor(scene.faces.astype(np.uint32)))
     directions = _directions(scene.camera, rows, columns)  # [h * s, w * s, 3]
-    rays = np.concatenate([np.zeros_like(directions), directions], axis=-1).astype(np.float32)
-    hits = caster.cast_rays(o3d.core.Tensor(rays))
+    hits = caster.cast_rays(tensor(np.concatenate([np.zeros_like(directions), directions], axis=-1).astype(np.float32)))
     seen = np.isfinite(hits["t_hit"].numpy())
     light = np.zeros((*seen.shape, 3))
     light[seen] = _shade(scene, positions, directions[seen], hits["primitive_ids"].numpy()[seen], hits["primitive_uvs"].numpy()[seen])

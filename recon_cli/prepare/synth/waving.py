@@ -52,12 +52,12 @@ def draw_setup(generator: np.random.Generator) -> ClothSetup:
     """Draw an individual: cloths of 0.5-0.8 m at 0.9-1.4 m, of 0.14-0.30 kg/m², in winds of 0.9-1.6 m/s."""
     width = generator.uniform(0.5, 0.8)
     hanging = str(generator.choice(HANGINGS))
-    slack = {"bar": 0.005, "clips": 0.03, "corners": 0.04, "curtain": 0.05}[hanging] * generator.uniform(0.7, 1.3)
+    slack = {"bar": 0.005, "clips": 0.03, "corners": 0.06, "curtain": 0.05}[hanging] * generator.uniform(0.7, 1.3)
     folds = {"bar": 1, "clips": 3, "corners": 1, "curtain": 5}[hanging]
     fabric = Fabric(
         density=generator.uniform(0.14, 0.30),
         stiffness=generator.uniform(120.0, 240.0),
-        bending=float(np.exp(generator.uniform(np.log(5e-5), np.log(3e-4)))),
+        bending=float(np.exp(generator.uniform(np.log(3e-5), np.log(2e-4)))),
     )
     return ClothSetup(
         size=(width, width * generator.uniform(0.9, 1.1)),
@@ -72,15 +72,15 @@ def draw_setup(generator: np.random.Generator) -> ClothSetup:
 
 
 def _draw_wind(generator: np.random.Generator, side: float, density: float) -> Wind:
-    """A stream mostly through the sheet, with three waves as long as 0.7 to 1.6 sides running over it."""
+    """A stream mostly through the sheet, with three waves as long as 0.5 to 1.2 sides running over it."""
     towards = generator.choice([-1.0, 1.0])
     # Pressure goes with the square of the speed: this balances the weight at the same angle for light and heavy cloth.
     speed = generator.uniform(1.05, 1.25) * float(np.sqrt(density / 0.2))
     steady = speed * np.array([generator.uniform(-0.5, 0.5), generator.uniform(-0.1, 0.1), towards])
-    lengths = side * generator.uniform(0.7, 1.6, 3)
+    lengths = side * generator.uniform(0.5, 1.2, 3)
     headings = generator.uniform(0, 2 * np.pi, 3)
     wave_vectors = 2 * np.pi / lengths[:, None] * np.stack([np.cos(headings), np.sin(headings), 0 * headings], axis=-1)
-    gusts = speed * generator.uniform(0.15, 0.3, (3, 1)) * np.stack([0.3 * np.cos(headings), 0 * headings, 1 + 0 * headings], axis=-1)
+    gusts = speed * generator.uniform(0.2, 0.4, (3, 1)) * np.stack([0.3 * np.cos(headings), 0 * headings, 1 + 0 * headings], axis=-1)
     return Wind(
         steady=steady,
         gusts=gusts,

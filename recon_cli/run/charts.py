@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -26,7 +26,10 @@ _UNITS = {
     "percent": "%",
     "deg": "°",
 }
-_WIDTH, _HEIGHT = 3.7, 2.0  # inches
+# Inches. The margins are fixed: a layout that measures every label costs more than the rest of the drawing.
+_PLOT_WIDTH, _PLOT_HEIGHT = 2.96, 1.4
+_LEFT, _RIGHT, _BOTTOM = 0.66, 0.08, 0.42
+_ROOM_FOR_TITLE, _ROOM_FOR_NONE = 0.28, 0.06
 
 
 @dataclass(frozen=True)
@@ -107,14 +110,14 @@ def chart_svg(chart: Chart, *, salt: str) -> SvgChart:
 
     import matplotlib
 
-    figure, axes = _figure(1, 1)
+    figure, axes = _figure(1, 1, top=_ROOM_FOR_NONE)
     _draw(axes[0], chart, _THEMED, title=False)
     buffer = StringIO()
     with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": salt}):
         figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
     box = axes[0].get_window_extent()
     low, high = (float(axes[0].transData.transform((frame, 0))[0]) for frame in (chart.frames[0], chart.frames[-1]))
-    scale, height = 72 / figure.dpi, _HEIGHT * 72
+    scale, height = 72 / figure.dpi, figure.get_figheight() * 72
     return SvgChart(
         svg=_themed(buffer.getvalue(), chart),
         title=chart.title,
@@ -133,7 +136,7 @@ def charts_png(charts: Sequence[Chart]) -> bytes:
 
     columns = min(2, len(charts))
     rows = -(-len(charts) // columns)
-    figure, axes = _figure(rows, columns)
+    figure, axes = _figure(rows, columns, top=_ROOM_FOR_TITLE)
     for panel, chart in zip(axes, charts, strict=False):
         _draw(panel, chart, PRINT, title=True)
     for panel in axes[len(charts) :]:
@@ -143,12 +146,19 @@ def charts_png(charts: Sequence[Chart]) -> bytes:
     return buffer.getvalue()
 
 
-def _figure(rows: int, columns: int) -> tuple[Figure, list[Any]]:
-    # Figure without pyplot: no window system, no state shared between threads.
+def _figure(rows: int, columns: int, *, top: float) -> tuple[Figure, list[Axes]]:
+    """A figure without pyplot (no window system, no state shared between threads) and its panels row by row, ``top`` inches above each."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(_WIDTH * columns, _HEIGHT * rows), layout="constrained")
-    return figure, list(figure.subplots(rows, columns, squeeze=False).flat)
+    width, height = _LEFT + _PLOT_WIDTH + _RIGHT, top + _PLOT_HEIGHT + _BOTTOM
+    figure = Figure(figsize=(width * columns, height * rows))
+    unit = (width * columns, height * rows, width * columns, height * rows)
+    axes = []
+    for place in range(rows * columns):
+        left, bottom = place % columns * width + _LEFT, (rows - 1 - place // columns) * height + _BOTTOM
+        box = (left, bottom, _PLOT_WIDTH, _PLOT_HEIGHT)
+        axes.append(figure.add_axes(tuple(inches / whole for inches, whole in zip(box, unit))))
+    return figure, axes
 
 
 def _draw(axes: Axes, chart: Chart, palette: Palette, *, title: bool) -> None:

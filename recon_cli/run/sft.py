@@ -113,6 +113,7 @@ def fit(job: FitJob, display: Display) -> dict[str, Any]:
         hooks = RunHooks(folder, display, stop=stop)
         result = run(inputs, job.recipe, hooks=hooks, resume=_state(folder), device=device)
         fitted = time.monotonic()
+        display.note("writing meshes, depth maps, film and report")
         film = _write(job, folder, inputs, result, _drawing_progress(display, stop))
         seconds = {"fit_seconds": fitted - started, "write_seconds": time.monotonic() - fitted}
         record = _record(folder, result, film, seconds)
@@ -164,7 +165,7 @@ def _write(job: FitJob, folder: RunFolder, inputs: SftInputs, result: SftResult,
 
 def _drawing_progress(display: Display, stop: StopSignals) -> Callable[[int, int], None]:
     def progress(done: int, total: int) -> None:
-        display.progress(done, total, {"drawn": done})
+        display.progress(done, total, {})
         if stop.request is not None and done < total:
             raise StoppedError(f"stopped after {done} of {total} pictures", hint="run the same command again with --resume to go on")
 

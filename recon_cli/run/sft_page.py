@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from recon_cli.run.charts import Chart, SvgChart, chart_svg, charts_of
+from recon_cli.run.charts import Chart, SvgChart, chart_svg, name_and_unit
 from recon_cli.run.pictures import contact_sheet, encode_jpeg
 from recon_cli.run.report import Block, Charts, Code, Facts, Movie, Notes, Number, Page, Picture, Section, Table, Tables, View3D
 from recon_cli.run.sft_film import Film
@@ -21,6 +21,13 @@ from recon_cli.systems.sft.result import SftResult, TemplateCheck
 MAX_EMBEDDED_FILM = 8 * 2**20
 MAX_EMBEDDED_MESHES = 6 * 2**20
 _TEXTURE_SIDE = 1280
+# Title, unit and scale of the curves that fits record.
+_CURVES = {
+    "residual": ("Feature residual, root mean square", "", 1.0),
+    "strain": ("Mean strain", "%", 100.0),
+    "seen": ("Part of the surface compared", "%", 100.0),
+    "iterations": ("Solver steps", "", 1.0),
+}
 
 
 @dataclass(frozen=True)
@@ -119,8 +126,8 @@ def edge_change(result: SftResult) -> np.ndarray:  # [T]
 
 def curves_of(result: SftResult, film: Film) -> list[Chart]:
     """The fit's own curves, and what was measured on its pictures and meshes."""
-    charts = charts_of({name: curve.tolist() for name, curve in result.curves.items()})
     frames = range(len(result.positions))
+    charts = [_fit_chart(name, curve.tolist(), frames) for name, curve in result.curves.items()]
     charts.append(Chart("Silhouette overlap", "%", {"overlap": [100 * value for value in film.overlap]}, frames))
     charts.append(Chart("Colour difference", "% of full range", {"difference": [100 * value for value in film.difference]}, frames))
     charts.append(Chart("Edge length change", "%", {"change": (100 * edge_change(result)).tolist()}, frames))
@@ -129,6 +136,12 @@ def curves_of(result: SftResult, film: Film) -> list[Chart]:
         series = {"mean": size.mean(dim=1).tolist(), "largest": size.amax(dim=1).tolist()}
         charts.append(Chart("Corrective force on a vertex", "mN", series, frames[1:]))
     return charts
+
+
+def _fit_chart(name: str, values: list[float], frames: Sequence[int]) -> Chart:
+    """A curve that the fit recorded; one that is not known here is called what its name says."""
+    title, unit, scale = _CURVES.get(name, (*name_and_unit(name), 1.0))
+    return Chart(title, unit, {title: [scale * value for value in values]}, frames)
 
 
 def curve_charts(result: SftResult, film: Film) -> list[SvgChart]:

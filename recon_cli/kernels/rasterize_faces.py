@@ -94,7 +94,6 @@ def make_triangle(points: wp.array2d(dtype=wp.float64), faces: wp.array2d(dtype=
     first = make_edge(b, c, orientation)
     second = make_edge(c, a, orientation)
     third = make_edge(a, b, orientation)
-    one = wp.float64(1.0)
     triangle.edges = wp.matrix_from_rows(
         wp.vec3d(first.origin[0], first.origin[1], first.sign),
         wp.vec3d(second.origin[0], second.origin[1], second.sign),
@@ -106,7 +105,7 @@ def make_triangle(points: wp.array2d(dtype=wp.float64), faces: wp.array2d(dtype=
         wp.vec3d(third.direction[0], third.direction[1], wp.max(third.sign, wp.float64(0.0))),
     )
     triangle.corners = wp.matrix_from_rows(a, b, c)
-    scale = one / wp.abs(area)
+    scale = wp.float64(1.0) / wp.abs(area)
     triangle.weight = wp.vec3d(scale / a[2], scale / b[2], scale / c[2])
     return triangle
 
@@ -149,28 +148,22 @@ def squared_distance_to_segment(a: wp.vec3d, b: wp.vec3d, x: wp.float64, y: wp.f
 @wp.func
 def squared_distance(triangle: Triangle, x: wp.float64, y: wp.float64) -> wp.float64:
     """From a pixel to the outline of a face [px²]."""
-    a = triangle.corners[0]
-    b = triangle.corners[1]
-    c = triangle.corners[2]
-    nearest = wp.min(squared_distance_to_segment(b, c, x, y), squared_distance_to_segment(c, a, x, y))
-    return wp.min(nearest, squared_distance_to_segment(a, b, x, y))
+    opposite_a = squared_distance_to_segment(triangle.corners[1], triangle.corners[2], x, y)
+    opposite_b = squared_distance_to_segment(triangle.corners[2], triangle.corners[0], x, y)
+    return wp.min(wp.min(opposite_a, opposite_b), squared_distance_to_segment(triangle.corners[0], triangle.corners[1], x, y))
 
 
 @wp.func
 def perspective_weights(triangle: Triangle, e: wp.vec3d) -> wp.vec3d:
     """Barycentric coordinates over depth, those of a pixel beside the face clipped to it: their sum is 1 / z."""
-    zero = wp.float64(0.0)
-    return wp.vec3d(
-        wp.max(e[0], zero) * triangle.weight[0], wp.max(e[1], zero) * triangle.weight[1], wp.max(e[2], zero) * triangle.weight[2]
-    )
+    return wp.cw_mul(wp.max(e, wp.vec3d()), triangle.weight)
 
 
 @wp.func
 def depth_of(triangle: Triangle, q: wp.vec3d) -> wp.float64:
     """z at the point whose weights are q; equals 1 / sum(q) inside the face."""
-    total = q[0] + q[1] + q[2]
-    z = q[0] * triangle.corners[0, 2] + q[1] * triangle.corners[1, 2] + q[2] * triangle.corners[2, 2]
-    return z / total
+    z = wp.vec3d(triangle.corners[0, 2], triangle.corners[1, 2], triangle.corners[2, 2])
+    return wp.dot(q, z) / (q[0] + q[1] + q[2])
 
 
 @wp.func

@@ -29,7 +29,7 @@ def exit_code_of(error: BaseException, *, debug: bool = False) -> int:
     if debug:
         traceback.print_exception(error)
     if isinstance(error, KeyboardInterrupt | typer.Abort):
-        _say("interrupted", None)
+        _say("interrupted", getattr(error.__cause__, "hint", None))
         return INTERRUPTED
     if isinstance(error, ReconError):
         _say(f"error: {error}", error.hint)

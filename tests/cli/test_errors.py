@@ -39,6 +39,13 @@ def test_an_error_says_what_was_seen_and_what_to_try(capsys):
     assert capsys.readouterr().err == "error: scene/cameras.json: 12 cameras but 11 images\n  try: delete the camera without an image\n"
 
 
+def test_an_interrupted_run_says_how_to_go_on(capsys):
+    interrupt = KeyboardInterrupt()
+    interrupt.__cause__ = StoppedError("stopped after frame 5 of 40", hint="run the same command again")
+    assert exit_code_of(interrupt) == 130
+    assert capsys.readouterr().err == "interrupted\n  try: run the same command again\n"
+
+
 def test_an_error_without_a_hint_is_one_line(capsys):
     exit_code_of(OSError(28, "No space left on device", "run/out/mesh.ply"))
     assert capsys.readouterr().err == "error: run/out/mesh.ply: No space left on device\n"

@@ -327,7 +327,6 @@ def draw_blocks(
     face_image: wp.array2d(dtype=wp.int32),
     depth_image: wp.array2d(dtype=wp.float32),
 ):
-    """Z-buffer of one block of pixels."""
     index = first + wp.tid()
     blocks_wide = (grid.width + grid.block_width - 1) / grid.block_width
     left = (index % blocks_wide) * grid.block_width

@@ -101,9 +101,15 @@ def _represent_float(dumper: yaml.SafeDumper, value: float) -> yaml.ScalarNode:
     return dumper.represent_scalar(f"{_TAG}float", text)
 
 
+def _represent_text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
+    # Only double quotes keep characters such as NEL, which YAML takes for a line break, wherever they stand.
+    return dumper.represent_scalar(f"{_TAG}str", value, style=None if value.isprintable() else '"')
+
+
 for _name, _pattern, _first in _SCALARS:
     for _class in (_Loader, _Dumper):
         _class.add_implicit_resolver(f"{_TAG}{_name}", re.compile(rf"^(?:{_pattern})$"), ["" if c == "\0" else c for c in _first])
 _Loader.add_constructor(f"{_TAG}map", _Loader.construct_yaml_map)
 _Loader.add_constructor(f"{_TAG}int", _construct_int)
 _Dumper.add_representer(float, _represent_float)
+_Dumper.add_representer(str, _represent_text)

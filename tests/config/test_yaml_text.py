@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from recon_cli.config.yaml_text import MAX_BYTES, YamlTextError, dump, parse
@@ -13,7 +13,10 @@ VALUES = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(VALUES)
+@example({"\x85": None})
+@example("a\u2028b\nc: # 'd'")
 def test_every_value_survives_a_round_trip(value):
     again = parse(dump(value))
     assert again == value

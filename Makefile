@@ -4,7 +4,7 @@
 
 READY := .venv/.ready
 BIN := .venv/bin
-# Tests run two at a time, so each takes one thread: more would only wait for each other.
+# Tests run two at a time, so each takes one thread: more would only wait for each other. Random examples are the same every time.
 ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
 
 help:  ## say what there is to make
@@ -20,10 +20,10 @@ demo: $(READY)  ## reconstruct a waving cloth from a clip and say where the repo
 	@echo "The report: $(CURDIR)/runs/demo/report.html"
 
 test: lint  ## lint, and the tests that take a few minutes
-	$(ONE_THREAD) $(BIN)/python -m pytest -q -n 2 -m "not slow"
+	$(ONE_THREAD) $(BIN)/python -m pytest -q -n 2 --hypothesis-profile=ci -m "not slow"
 
 test-all: lint type  ## lint, types, and every test
-	$(ONE_THREAD) $(BIN)/python -m pytest -q -n 2
+	$(ONE_THREAD) $(BIN)/python -m pytest -q -n 2 --hypothesis-profile=ci
 
 lint: $(READY)  ## style and formatting
 	$(BIN)/ruff check .

@@ -152,12 +152,11 @@ def _figure(rows: int, columns: int, *, top: float) -> tuple[Figure, list[Axes]]
 
     width, height = _LEFT + _PLOT_WIDTH + _RIGHT, top + _PLOT_HEIGHT + _BOTTOM
     figure = Figure(figsize=(width * columns, height * rows))
-    unit = (width * columns, height * rows, width * columns, height * rows)
+    size = (_PLOT_WIDTH / width / columns, _PLOT_HEIGHT / height / rows)
     axes = []
     for place in range(rows * columns):
-        left, bottom = place % columns * width + _LEFT, (rows - 1 - place // columns) * height + _BOTTOM
-        box = (left, bottom, _PLOT_WIDTH, _PLOT_HEIGHT)
-        axes.append(figure.add_axes(tuple(inches / whole for inches, whole in zip(box, unit))))
+        left, bottom = place % columns + _LEFT / width, rows - 1 - place // columns + _BOTTOM / height
+        axes.append(figure.add_axes((left / columns, bottom / rows, *size)))
     return figure, axes
 
 

@@ -124,7 +124,9 @@ def load_camera(sources: SftSources, frames: Video) -> Cameras:
     cameras = read_cameras(sources.camera)
     if len(cameras) != 1:
         raise InputError(
-            f"holds {len(cameras)} cameras, expected the one that took the clip", path=sources.camera, hint="leave only that one in the file"
+            f"holds {len(cameras)} cameras, expected the one that took the clip",
+            path=sources.camera,
+            hint="leave only that one in the file",
         )
     width, height = frames.source_size
     if (cameras.width, cameras.height) != (width, height):

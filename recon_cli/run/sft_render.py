@@ -49,7 +49,7 @@ class RenderJob:
         orbit: circle the surface by so many degrees over the clip instead, starting on the camera's side.
         mode: surface colour, coloured depth (EXR beside the pictures), or normals in camera axes.
         light: "flat" (colours as they are), "head" (a lamp at the camera), or a direction towards a distant lamp in world axes.
-        frame: draw only this frame of the surface, as often as the camera has views.
+        frame: hold this frame of the surface, once for every view: all of an orbit, or those of the camera file.
         size: width and height [px] of an orbit's pictures.
         background: colour in 0..255.
         fps: frames per second of a film; None takes the run's.
@@ -226,7 +226,9 @@ def _chosen_frames(job: RenderJob, surface: Surface) -> list[int]:
         return list(range(surface.count))
     if not 0 <= job.frame < surface.count:
         raise UsageError(f"--frame {job.frame}: the run has frames 0 to {surface.count - 1}")
-    return [job.frame] * surface.count
+    if job.orbit:
+        return [job.frame] * surface.count
+    return [job.frame] * (1 if job.camera is None else len(read_cameras(job.camera)))
 
 
 def _check_output(job: RenderJob, *, is_film: bool) -> None:

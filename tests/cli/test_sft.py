@@ -415,6 +415,14 @@ def test_render_draws_a_run_from_its_own_camera(finished, cloth_scene, tmp_path,
         assert float(centre[2]) > 0.9  # the cloth faces the camera there
 
 
+def test_render_holds_a_frame_for_every_view(finished, cloth_scene, tmp_path):
+    base = ["sft", "render", str(finished), "--frame", "2", "-q"]
+    assert run([*base, "-o", str(tmp_path / "one")]) == 0
+    assert len(list((tmp_path / "one").glob("*.png"))) == 1
+    assert run([*base, "--orbit", "40", "--size", "64x48", "-o", str(tmp_path / "around")]) == 0
+    assert len(list((tmp_path / "around").glob("*.png"))) == len(cloth_scene.positions)
+
+
 def test_render_orbits_into_a_film_and_asks_before_replacing_it(finished, tmp_path, capsys):
     film = tmp_path / "orbit.mp4"
     arguments = ["sft", "render", str(finished), "--orbit", "90", "--light", "head", "--size", "160x120", "-o", str(film), "-q"]

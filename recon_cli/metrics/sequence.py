@@ -21,7 +21,7 @@ Surface = Mesh | PointSet
 
 PROTOCOLS = {
     "none": "no alignment",
-    "rigid": "rigid alignment of the prediction (phi-SfT, Sec. 4): Procrustes in the first frame where vertices correspond, else ICP; "
+    "rigid": "rigid alignment of the prediction (phi-SfT, Sec. 4.2): Procrustes in the first frame where vertices correspond, else ICP; "
     "later frames are refined from it by point-to-point ICP",
 }
 

@@ -10,7 +10,7 @@ import typer
 
 from recon_cli import __version__
 from recon_cli.cli import groups
-from recon_cli.cli.app import run
+from recon_cli.cli.app import limit_library_threads, run
 from recon_cli.core.errors import InputError
 
 
@@ -97,3 +97,9 @@ def test_versions_come_as_words_and_as_json(capsys):
     record = json.loads(capsys.readouterr().out)
     assert [line.partition(":")[0] for line in words.splitlines()] == list(record)
     assert record["recon"] == __version__
+
+
+def test_library_threads_default_to_one_and_the_user_s_number_stays():
+    environment = {"OMP_NUM_THREADS": "3"}
+    limit_library_threads(environment)
+    assert environment == {"OMP_NUM_THREADS": "3", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}

@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from recon_cli.config.recipe import Recipe
+from recon_cli.systems.sft.shooting_config import ShootingConfig
 
 
 class AppearanceConfig(Recipe):
@@ -66,3 +67,4 @@ class SftRecipe(Recipe):
     appearance: AppearanceConfig = AppearanceConfig()
     tracking: TrackingConfig = TrackingConfig()
     simulation: SimulationConfig = SimulationConfig()
+    shooting: ShootingConfig = ShootingConfig()

@@ -33,9 +33,9 @@ from recon_cli.systems.sft.config import SftRecipe
 from recon_cli.systems.sft.result import SftInputs, SftResult
 from recon_cli.systems.sft.run import run
 
-# Peak of a fit measured beyond what its frames and meshes take, and what a pixel of a frame costs while it is fitted and drawn.
-LIBRARY_BYTES = 600 * 2**20
-BYTES_PER_PIXEL = 300
+# From the peaks of fits at 960x540 (747 MB) and 1920x1080 (923 MB) with 1,024 vertices, and a margin.
+LIBRARY_BYTES = 720 * 2**20
+BYTES_PER_PIXEL = 130
 
 
 @dataclass(frozen=True)

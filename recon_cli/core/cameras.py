@@ -94,7 +94,9 @@ class Cameras:
     def resized(self, width: int, height: int) -> Cameras:
         """The same views sampled at another size [px]; K is scaled about the image corner."""
         scale = torch.stack([width / self.size[:, 0], height / self.size[:, 1], torch.ones(len(self), device=self.size.device)], dim=-1)
-        return replace(self, K=self.K * scale.to(self.K)[:, :, None], size=torch.tensor([[width, height]] * len(self), device=self.size.device))
+        return replace(
+            self, K=self.K * scale.to(self.K)[:, :, None], size=torch.tensor([[width, height]] * len(self), device=self.size.device)
+        )
 
     def project(
         self,

@@ -47,6 +47,4 @@ class DepthView:
 
     def __post_init__(self) -> None:
         if len(self.camera) != 1 or tuple(self.depth.shape) != (self.camera.height, self.camera.width):
-            raise InputError(
-                f"depth map of shape {list(self.depth.shape)} for a camera of {self.camera.width}x{self.camera.height}"
-            )
+            raise InputError(f"depth map of shape {list(self.depth.shape)} for a camera of {self.camera.width}x{self.camera.height}")

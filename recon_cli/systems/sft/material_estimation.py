@@ -5,7 +5,7 @@ semi-definiteness cuts off. Divided by the mass it is the acceleration that noth
 stretching / density and bending / density and, with wind, in 1 / density. Without wind or other forces of known size no motion tells the
 density apart from the stiffness, and the density stays as it was.
 
-Minimised is the mean over steps of the area-weighted square of that acceleration plus a ridge towards the initial values, by Gauss-Newton
+Minimised is the mean over steps of the square of that acceleration's smooth part (``virtual_fields``) plus a ridge towards the initial values, by Gauss-Newton
 steps with bounds. A constant without influence on the motion keeps its initial value.
 """
 
@@ -21,6 +21,7 @@ from recon_cli.core.errors import InputError
 from recon_cli.systems.sft.balance import Physics, bending_residual, residual, stretching_residual, wind_impulse
 from recon_cli.systems.sft.bending import angles_of, curvature_weights, resist
 from recon_cli.systems.sft.cloth import Cloth
+from recon_cli.systems.sft.curvature import cotangent_matrix
 from recon_cli.systems.sft.inverse_dynamics import in_between, path_velocities
 from recon_cli.systems.sft.materials import Material
 from recon_cli.systems.sft.stretching import respond, sample_weights, strain_of
@@ -29,9 +30,9 @@ from recon_cli.systems.sft.wind import Wind
 CHUNK = 8
 # Layout of the unknowns: specific stretching, specific bending, specific volume 1 / density, wind velocity.
 _STRETCHING, _BENDING, _VOLUME, _WIND = slice(0, 24), slice(24, 39), slice(39, 40), slice(40, 43)
-# Constants may grow to this many times their initial size, and density change by this factor either way.
-LARGEST_FACTOR = 50.0
-DENSITY_FACTOR = 5.0
+# Range of measured fabrics about their mean: a constant per density may change by this factor either way, and density by its own.
+LARGEST_FACTOR = 10.0
+DENSITY_FACTOR = 2.0
 LARGEST_WIND = 30.0  # m/s, a storm
 # Relative decrease of the objective below which another step is not worth its time.
 SETTLED = 1e-2
@@ -45,12 +46,14 @@ class EstimationSettings:
         ridge: weight [(m/s²)²] of the squared relative change of each constant.
         wind_scale: wind [m/s] that weighs as much in the ridge as a constant's doubling.
         iterations: Gauss-Newton steps at most.
+        fields: smooth fields that the forces' work is taken on.
         estimates_density: whether density may change; it then needs wind.
     """
 
     ridge: float = 1e-3
     wind_scale: float = 5.0
     iterations: int = 4
+    fields: int = 24
     estimates_density: bool = True
 
 
@@ -63,6 +66,7 @@ class MaterialEstimate:
         initial_acceleration, acceleration: root mean square [m/s²] of what the corrective forces do, before and after.
         information: share of each of the 43 unknowns that the motion decides rather than the ridge, in [0, 1]: 24 stretching, 15 bending,
             density, wind velocity.
+        bounded: how many of the 39 elastic constants stand at a bound: the motion asks for what no measured fabric is.
     """
 
     material: Material
@@ -70,6 +74,7 @@ class MaterialEstimate:
     initial_acceleration: float
     acceleration: float
     information: Tensor  # [43]
+    bounded: int = 0
 
 
 def estimate_material(
@@ -91,9 +96,9 @@ def estimate_material(
     if len(positions) < 3:
         raise InputError(f"{len(positions)} frames tell nothing of a material, expected at least 3")
     path = in_between(positions, h=h, steps_per_frame=steps_per_frame)
-    # The first step's velocity is not known from the positions: leave it out and start from the second.
-    motion = _Motion(cloth, path[1:], path_velocities(path, h=h)[1:], physics or Physics(), h)
     settings = settings or EstimationSettings()
+    # The first step's velocity is not known from the positions: leave it out and start from the second.
+    motion = _Motion(cloth, path[1:], path_velocities(path, h=h)[1:], physics or Physics(), h, virtual_fields(cloth, settings.fields))
     with torch.no_grad():
         return _gauss_newton(motion, initial.detach(), wind, settings)
 
@@ -105,6 +110,7 @@ class _Motion:
     velocities: Tensor  # [S + 1, V, 3]
     physics: Physics
     h: float
+    fields: Tensor  # [K, V]
 
     def chunks(self) -> Iterator[dict[str, Tensor]]:
         for first in range(0, len(self.path) - 1, CHUNK):
@@ -115,10 +121,36 @@ class _Motion:
                 "new_velocities": self.velocities[first + 1 : stop + 1],
             }
 
-    def weights(self) -> Tensor:  # [V, 1]
-        """Weight of each vertex in the mean square over all steps."""
-        area = (self.cloth.vertex_area * self.cloth.is_free)[:, None]
-        return area / area.sum() / (len(self.path) - 1)
+    def smooth(self, acceleration: Tensor) -> Tensor:  # [C, V, 3] -> [C, K, 3]
+        """Virtual work on the smooth fields, scaled so that squares add up to the mean square over area and steps."""
+        return (self.fields @ acceleration) / (len(self.path) - 1) ** 0.5
+
+
+def virtual_fields(
+    cloth: Cloth,
+    count: int,
+) -> Tensor:  # [K, V]
+    """The ``count`` smoothest vibration modes of the sheet, orthonormal by area, times their area weights over the square root of the area.
+
+    Positions that were tracked carry errors of a tenth of a millimetre from vertex to vertex, which stiff cloth answers with
+    accelerations of hundreds of m/s². Minimising those makes any cloth look soft. Work on smooth fields averages most of them out (the
+    virtual fields method of Pierron and Grédiac 2012): elastic forces balance each other over distances short against a field's.
+    """
+    import numpy as np
+    from scipy.linalg import eigh
+    from scipy.sparse import diags
+    from scipy.sparse.linalg import eigsh
+
+    flat = cloth.material_coordinates.numpy()
+    stiffness, areas = cotangent_matrix(np.column_stack([flat, np.zeros(len(flat))]), cloth.faces.numpy())
+    if count >= len(flat) // 4:
+        modes = eigh(stiffness.toarray(), np.diag(areas))[1][:, : min(count, len(flat))]
+    else:
+        # Smoothest first: the eigenvalues nearest to a shift just below zero.
+        shift = -1e-3 / areas.sum()
+        modes = eigsh(stiffness, k=count, M=diags(areas).tocsc(), sigma=shift, v0=np.ones(len(flat)))[1]
+    weight = areas * cloth.is_free.numpy()
+    return torch.from_numpy(np.ascontiguousarray(modes.T * weight / np.sqrt(weight.sum())))
 
 
 def _gauss_newton(motion: _Motion, initial: Material, wind: Wind | None, settings: EstimationSettings) -> MaterialEstimate:
@@ -146,7 +178,9 @@ def _gauss_newton(motion: _Motion, initial: Material, wind: Wind | None, setting
         if before - cost <= SETTLED * before:
             break
     material, air = _unpack(unknowns, wind)
-    return MaterialEstimate(material, air, first**0.5, _mean_square(motion, unknowns, wind) ** 0.5, information)
+    relative = (unknowns - start) / scale.clamp(min=1e-300)
+    bounded = int((((relative <= lower + 1e-6) | (relative >= upper - 1e-6)) & (scale > 0))[: _VOLUME.start].sum())
+    return MaterialEstimate(material, air, first**0.5, _mean_square(motion, unknowns, wind) ** 0.5, information, bounded)
 
 
 def _objective(start: Tensor, scale: Tensor, settings: EstimationSettings) -> Callable[[Tensor, float], float]:
@@ -191,9 +225,10 @@ def _scales(start: Tensor, wind: Wind | None, settings: EstimationSettings) -> T
 
 
 def _bounds(start: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:  # [43], [43]
-    """Bounds of the relative changes: constants do not turn negative, published negative ones fall no further."""
+    """Bounds of the relative changes: constants stay within the range of fabrics, published negative ones fall no further."""
     safe = scale.clamp(min=1e-300)
-    lower, upper = torch.minimum(-start / safe, torch.zeros_like(start)), torch.full_like(start, LARGEST_FACTOR)
+    lower = (1 / LARGEST_FACTOR - 1) * start.clamp(min=0) / safe
+    upper = torch.full_like(start, LARGEST_FACTOR - 1)
     lower[_VOLUME], upper[_VOLUME] = 1 / DENSITY_FACTOR - 1, DENSITY_FACTOR - 1
     lower[_WIND], upper[_WIND] = (-LARGEST_WIND - start[_WIND]) / safe[_WIND], (LARGEST_WIND - start[_WIND]) / safe[_WIND]
     still = scale == 0
@@ -208,10 +243,7 @@ def _information(normal: Tensor, scale: Tensor, ridge: float) -> Tensor:  # [43]
 
 
 def _mean_square(motion: _Motion, unknowns: Tensor, wind: Wind | None) -> float:
-    total, weights = 0.0, motion.weights()
-    for chunk in motion.chunks():
-        total += float((weights * _acceleration(motion, unknowns, wind, chunk).square()).sum())
-    return total
+    return sum(float(motion.smooth(_acceleration(motion, unknowns, wind, chunk)).square().sum()) for chunk in motion.chunks())
 
 
 def _acceleration(motion: _Motion, unknowns: Tensor, wind: Wind | None, chunk: dict[str, Tensor]) -> Tensor:  # [C, V, 3]
@@ -223,10 +255,9 @@ def _acceleration(motion: _Motion, unknowns: Tensor, wind: Wind | None, chunk: d
 
 def _normal_equations(motion: _Motion, unknowns: Tensor, wind: Wind | None) -> tuple[Tensor, Tensor]:  # [43, 43], [43]
     normal, gradient = torch.zeros(43, 43, dtype=torch.float64), torch.zeros(43, dtype=torch.float64)
-    root = motion.weights().sqrt()
     for chunk in motion.chunks():
-        value = (root * _acceleration(motion, unknowns, wind, chunk)).flatten()
-        columns = torch.stack([(root * column).flatten() for column in _columns(motion, unknowns, wind, chunk)])
+        value = motion.smooth(_acceleration(motion, unknowns, wind, chunk)).flatten()
+        columns = torch.stack([motion.smooth(column).flatten() for column in _columns(motion, unknowns, wind, chunk)])
         normal += columns @ columns.mT
         gradient += columns @ value
     return normal, gradient

@@ -18,7 +18,7 @@ from recon_cli.systems.sft.balance import Physics
 from recon_cli.systems.sft.cloth import Cloth, make_cloth
 from recon_cli.systems.sft.config import SftRecipe, SimulationConfig
 from recon_cli.systems.sft.inverse_dynamics import inverse_dynamics
-from recon_cli.systems.sft.material_estimation import EstimationSettings, estimate_material
+from recon_cli.systems.sft.material_estimation import EstimationSettings, MaterialEstimate, estimate_material
 from recon_cli.systems.sft.materials import Material, published
 from recon_cli.systems.sft.result import SftInputs, SftResult
 from recon_cli.systems.sft.simulator import ClothState, simulate
@@ -131,7 +131,7 @@ def explain(template: Mesh, positions: Tensor, config: SimulationConfig, *, fps:
     if config.estimate and len(positions) >= 3:
         estimate = estimate_material(cloth, material, positions, wind=wind, settings=EstimationSettings(), **options)
         material, wind = estimate.material, estimate.wind or wind
-        notes += (_estimate_note(estimate.initial_acceleration, estimate.acceleration, float(estimate.information.mean())),)
+        notes += (_estimate_note(estimate),)
     forces = inverse_dynamics(cloth, material, positions, wind=wind, **options)
     error = replay_error(cloth, material, positions, forces, wind=wind, **options)
     if error > REPLAY_TOLERANCE:
@@ -162,8 +162,13 @@ def _flat_note(cloth: Cloth) -> tuple[str, ...]:
     return (f"The flattened template keeps its edges to {cloth.flattening.mean:.2%} on average, {cloth.flattening.largest:.2%} at worst.",)
 
 
-def _estimate_note(before: float, after: float, information: float) -> str:
-    return (
-        f"Corrective acceleration (root mean square): {before:.3g} m/s² with the published material, {after:.3g} with the estimated one; "
-        f"the motion decides {information:.0%} of the material constants, the published values the rest."
+def _estimate_note(estimate: MaterialEstimate) -> str:
+    text = (
+        f"Smooth part of the corrective acceleration (root mean square): {estimate.initial_acceleration:.3g} m/s² with the published "
+        f"material, {estimate.acceleration:.3g} with the estimated one."
     )
+    if estimate.bounded:
+        text += (
+            f" {estimate.bounded} of 39 elastic constants stand at the bounds of measured fabrics: this motion does not tell the material."
+        )
+    return text

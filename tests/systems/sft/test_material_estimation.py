@@ -7,7 +7,16 @@ from recon_cli.core.errors import InputError
 from recon_cli.systems.sft.balance import residual
 from recon_cli.systems.sft.cloth import make_cloth
 from recon_cli.systems.sft.inverse_dynamics import path_velocities
-from recon_cli.systems.sft.material_estimation import EstimationSettings, _columns, _Motion, _pack, _unpack, estimate_material
+from recon_cli.systems.sft.material_estimation import (
+    LARGEST_FACTOR,
+    EstimationSettings,
+    _columns,
+    _Motion,
+    _pack,
+    _unpack,
+    estimate_material,
+    virtual_fields,
+)
 from recon_cli.systems.sft.materials import Material, published
 from recon_cli.systems.sft.simulator import ClothState, Physics, Wind, simulate
 
@@ -89,7 +98,7 @@ def test_columns_are_the_acceleration_s_derivatives(flag, normal):
     """Closed-form columns against finite differences of the balance."""
     cloth, _, positions = flag
     path = positions[60:64]
-    motion = _Motion(cloth, path, path_velocities(positions, h=H)[60:64], PHYSICS, H)
+    motion = _Motion(cloth, path, path_velocities(positions, h=H)[60:64], PHYSICS, H, virtual_fields(cloth, 24))
     wind = Wind(AIR, drag=0.1)
     unknowns = _pack(published("eight_fabrics"), wind)
     (chunk,) = motion.chunks()
@@ -111,3 +120,26 @@ def test_two_frames_are_refused(make_sheet):
     mesh = make_sheet(3, 3)
     with pytest.raises(InputError, match="2 frames"):
         estimate_material(make_cloth(mesh), published(), mesh.vertices.repeat(2, 1, 1), h=H)
+
+
+@pytest.mark.parametrize("count", [5, 30])
+def test_fields_are_smooth_and_orthonormal_by_area(make_sheet, count):
+    cloth = make_cloth(make_sheet(9, 9, jitter=0.15))
+    fields = virtual_fields(cloth, count)
+    area = cloth.vertex_area
+    gram = (fields / area) @ fields.T * area.sum()
+    torch.testing.assert_close(gram, torch.eye(count, dtype=torch.float64), rtol=0, atol=1e-8)
+    torch.testing.assert_close((fields[0] / area).std(), torch.tensor(0.0, dtype=torch.float64), rtol=0, atol=1e-8)
+
+
+def test_jagged_errors_push_constants_to_bounds_that_are_counted(flag, normal):
+    """A tenth of a millimetre from vertex to vertex makes any cloth look soft: within the range of fabrics, and said so."""
+    cloth, _, positions = flag
+    start = published("eight_fabrics")
+    jagged = positions + 1e-4 * normal(1, *positions.shape[1:]) * cloth.is_free[:, None]
+    found = estimate_material(cloth, start, jagged, h=H, wind=Wind(AIR, drag=0.1), physics=PHYSICS)
+    clean = estimate_material(cloth, start, positions, h=H, wind=Wind(AIR, drag=0.1), physics=PHYSICS)
+    ratio = (found.material.stretching / found.material.density) / (start.stretching / start.density)
+    assert float(ratio[start.stretching > 0].min()) >= 1 / LARGEST_FACTOR - 1e-9
+    assert float(ratio[start.stretching > 0].max()) <= LARGEST_FACTOR * 10
+    assert found.bounded > clean.bounded

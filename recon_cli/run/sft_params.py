@@ -54,7 +54,7 @@ def fitted_physics(result: SftResult, recipe: SftRecipe) -> FittedPhysics:
     return FittedPhysics(
         material=result.material.detach().to("cpu", torch.float64),
         wind=Wind(result.wind.double().cpu(), air_density=settings.air_density),
-        physics=Physics(gravity=settings.gravity),
+        physics=result.physics,
         fps=result.fps,
         steps_per_frame=result.steps_per_frame,
         warp_axis=settings.warp_axis,

@@ -10,6 +10,7 @@ from recon_cli.core.mesh import Mesh
 from recon_cli.io.exr import read_depth
 from recon_cli.io.video import open_video
 from recon_cli.run.sft_film import FilmOptions, mean_difference, shoot, window_around
+from recon_cli.systems.sft.balance import Physics
 from recon_cli.systems.sft.materials import published
 from recon_cli.systems.sft.result import SftInputs, SftResult, TemplateCheck
 
@@ -55,6 +56,7 @@ def square_clip(count: int = 3, shift: int = 0) -> tuple[SftInputs, SftResult]:
         forces=torch.zeros(count - 1, 4, 3, dtype=torch.float64),
         material=published(),
         wind=torch.zeros(3, dtype=torch.float64),
+        physics=Physics(),
         curves={},
         check=TemplateCheck(1.0, None, None, False),
     )

@@ -11,6 +11,7 @@ from recon_cli.core.mesh import Mesh
 from recon_cli.run.report import render_page
 from recon_cli.run.sft_film import Film
 from recon_cli.run.sft_page import MAX_EMBEDDED_FILM, RunFacts, curves_of, edge_change, sft_page, template_facts, verdict
+from recon_cli.systems.sft.balance import Physics
 from recon_cli.systems.sft.materials import published
 from recon_cli.systems.sft.result import SftResult, TemplateCheck
 
@@ -33,6 +34,7 @@ def result() -> SftResult:
         forces=forces,
         material=published(),
         wind=torch.tensor([1.0, 0.0, -0.5], dtype=torch.float64),
+        physics=Physics(),
         curves={"strain": torch.tensor([0.0, 0.01, 0.02]), "own_loss_px": torch.tensor([1.0, 2.0, 3.0])},
         check=TemplateCheck(0.93, (2.5, 1.25, 9.0), 1.014, True),
         replay_error=4e-15,

@@ -5,8 +5,8 @@ semi-definiteness cuts off. Divided by the mass it is the acceleration that noth
 stretching / density and bending / density and, with wind, in 1 / density. Without wind or other forces of known size no motion tells the
 density apart from the stiffness, and the density stays as it was.
 
-Minimised is the mean over steps of the square of that acceleration's smooth part (``virtual_fields``) plus a ridge towards the initial values, by Gauss-Newton
-steps with bounds. A constant without influence on the motion keeps its initial value.
+Minimised is the mean over steps of the square of that acceleration's smooth part (``virtual_fields``) plus a ridge towards the initial
+values, by Gauss-Newton steps with bounds. A constant without influence on the motion keeps its initial value.
 """
 
 from __future__ import annotations

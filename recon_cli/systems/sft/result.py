@@ -10,6 +10,7 @@ from torch import Tensor
 from recon_cli.core.cameras import Cameras
 from recon_cli.core.frames import Frames
 from recon_cli.core.mesh import Mesh
+from recon_cli.systems.sft.balance import Physics
 from recon_cli.systems.sft.materials import Material
 
 
@@ -63,6 +64,7 @@ class SftResult:
         forces: corrective forces [N] of every simulator step, shape [(T - 1) * steps_per_frame, V, 3].
         material: density, stretching and bending of the cloth.
         wind: wind velocity [m/s], shape [3].
+        physics: gravity and damping.
         curves: numbers of every frame by name, each of shape [T].
         check: how the template fits the reference frame.
         replay_error: largest distance [m] between ``positions`` and their replay through the simulator.
@@ -77,6 +79,7 @@ class SftResult:
     forces: Tensor  # [S, V, 3]
     material: Material
     wind: Tensor  # [3]
+    physics: Physics
     curves: Mapping[str, Tensor]
     check: TemplateCheck
     replay_error: float = 0.0

@@ -17,10 +17,13 @@ from recon_cli.render.protocol import get_renderer
 from recon_cli.systems.sft.balance import Physics
 from recon_cli.systems.sft.cloth import Cloth, make_cloth
 from recon_cli.systems.sft.config import SftRecipe, SimulationConfig
+from recon_cli.systems.sft.image_energy import ImageEnergy
 from recon_cli.systems.sft.inverse_dynamics import inverse_dynamics
 from recon_cli.systems.sft.material_estimation import EstimationSettings, MaterialEstimate, estimate_material
 from recon_cli.systems.sft.materials import Material, published
+from recon_cli.systems.sft.offsets import fit_offsets
 from recon_cli.systems.sft.result import SftInputs, SftResult
+from recon_cli.systems.sft.shooting import shoot
 from recon_cli.systems.sft.simulator import ClothState, simulate
 from recon_cli.systems.sft.template import check_template, with_projected_texture
 from recon_cli.systems.sft.tracker import Tracker, track
@@ -30,6 +33,10 @@ from recon_cli.systems.sft.wind import Wind
 REPLAY_TOLERANCE = 1e-6
 
 
+# An image [H, W, 3] and a mask [H, W] that show the template in the reference pose.
+Reference = tuple[NDArray[np.uint8], NDArray[np.uint8]]
+
+
 @dataclass(frozen=True)
 class Explanation:
     """Physics under which the simulator reproduces given positions."""
@@ -37,6 +44,7 @@ class Explanation:
     forces: Tensor  # [S, V, 3]
     material: Material
     wind: Tensor  # [3]
+    physics: Physics
     replay_error: float
     notes: tuple[str, ...]
 
@@ -67,20 +75,13 @@ def run(
     frame, mask = inputs.frames[0].cpu().numpy(), inputs.masks[0].cpu().numpy()
     check = check_template(inputs.template, inputs.camera, mask, minimum_visible=recipe.appearance.minimum_visible)
     template, reference = _appearance(inputs, recipe, frame, mask)
-    tracker = Tracker(
-        inputs.template.vertices,
-        inputs.template.faces,
-        inputs.camera,
-        reference,
-        config=recipe.tracking,
-        fps=inputs.fps,
-        device=torch.device(device),
-    )
-    tracked = track(tracker, inputs.frames, inputs.masks, hooks=hooks, resume=resume)
-    hooks.note("explaining the motion by forces and material")
-    explained = explain(template, tracked.positions, recipe.simulation, fps=inputs.fps)
+    watched = {"hooks": hooks, "resume": resume}
+    if recipe.method == "tracking":
+        positions, curves, explained = _tracked(inputs, template, reference, recipe, device=torch.device(device), **watched)
+    else:
+        positions, curves, explained = _descended(inputs, template, recipe, device=torch.device(device), **watched)
     return SftResult(
-        positions=tracked.positions,
+        positions=positions,
         template=template,
         camera=inputs.camera,
         fps=inputs.fps,
@@ -88,32 +89,73 @@ def run(
         forces=explained.forces,
         material=explained.material,
         wind=explained.wind,
-        curves=tracked.curves,
+        physics=explained.physics,
+        curves=curves,
         check=check,
         replay_error=explained.replay_error,
         notes=explained.notes,
     )
 
 
-def _appearance(
-    inputs: SftInputs, recipe: SftRecipe, frame: NDArray[np.uint8], mask: NDArray[np.uint8]
-) -> tuple[Mesh, tuple[NDArray[np.uint8], NDArray[np.uint8]]]:
+Fitted = tuple[Tensor, Mapping[str, Tensor], Explanation]
+
+
+def _tracked(
+    inputs: SftInputs,
+    template: Mesh,
+    reference: Reference,
+    recipe: SftRecipe,
+    *,
+    device: torch.device,
+    hooks: Hooks,
+    resume: Mapping[str, Tensor] | None,
+) -> Fitted:
+    """Positions frame by frame, then the physics that explains them."""
+    surface = (inputs.template.vertices, inputs.template.faces, inputs.camera)
+    tracker = Tracker(*surface, reference, config=recipe.tracking, fps=inputs.fps, device=device)
+    tracked = track(tracker, inputs.frames, inputs.masks, hooks=hooks, resume=resume)
+    hooks.note("explaining the motion by forces and material")
+    return tracked.positions, tracked.curves, explain(template, tracked.positions, recipe.simulation, fps=inputs.fps)
+
+
+def _descended(
+    inputs: SftInputs,
+    template: Mesh,
+    recipe: SftRecipe,
+    *,
+    device: torch.device,
+    hooks: Hooks,
+    resume: Mapping[str, Tensor] | None,
+) -> Fitted:
+    """The paper's way: Adam through the renderer, and through the simulator unless the recipe asks for free offsets."""
+    renderer = get_renderer("builtin", device)
+    energy = ImageEnergy(inputs.frames, inputs.masks, template, inputs.camera, renderer, recipe.shooting.energy)
+    watched = {"hooks": hooks, "resume": resume}
+    if recipe.method == "offsets":
+        found = fit_offsets(template, energy, recipe.shooting, **watched)
+        return found.positions, {"energy": found.energies}, explain(template, found.positions, recipe.simulation, fps=inputs.fps)
+    found = shoot(template, energy, recipe.shooting, recipe.simulation, fps=inputs.fps, **watched)
+    assert found.forces is not None
+    assert found.material is not None
+    assert found.wind is not None
+    assert found.physics is not None
+    explained = Explanation(found.forces, found.material, found.wind.velocity, found.physics, 0.0, ())
+    return found.positions, {"energy": found.energies}, explained
+
+
+def _appearance(inputs: SftInputs, recipe: SftRecipe, frame: NDArray[np.uint8], mask: NDArray[np.uint8]) -> tuple[Mesh, Reference]:
     """The template as it looks, and an image and mask [H, W] of it in the reference pose."""
     if recipe.appearance.source == "projection":
         return with_projected_texture(inputs.template, inputs.camera, inputs.frames[0]), (frame, mask)
     return inputs.template, drawn_reference(inputs.template, inputs)
 
 
-def drawn_reference(template: Mesh, inputs: SftInputs) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+def drawn_reference(template: Mesh, inputs: SftInputs) -> Reference:
     """Image and mask of the template with its own texture, unlit, in the reference pose."""
     drawn = get_renderer("builtin").render(template, inputs.camera)
     image = (drawn.color[0].clamp(0.0, 1.0) * 255.0).round().to(torch.uint8).cpu().numpy()
     mask = (drawn.silhouette[0] > 0.5).to(torch.uint8).cpu().numpy() * np.uint8(255)
     return image, mask
-
-
-def physics_of(config: SimulationConfig) -> Physics:
-    return Physics(gravity=config.gravity)
 
 
 def explain(template: Mesh, positions: Tensor, config: SimulationConfig, *, fps: float) -> Explanation:
@@ -126,7 +168,8 @@ def explain(template: Mesh, positions: Tensor, config: SimulationConfig, *, fps:
     """
     cloth = make_cloth(template, warp_axis=config.warp_axis)
     h = 1.0 / (fps * config.steps_per_frame)
-    options = {"h": h, "steps_per_frame": config.steps_per_frame, "physics": physics_of(config)}
+    physics = Physics(gravity=config.gravity)
+    options = {"h": h, "steps_per_frame": config.steps_per_frame, "physics": physics}
     material, wind, notes = published(config.material), Wind(torch.zeros(3, dtype=torch.float64), config.air_density), _flat_note(cloth)
     if config.estimate and len(positions) >= 3:
         estimate = estimate_material(cloth, material, positions, wind=wind, settings=EstimationSettings(), **options)
@@ -136,7 +179,7 @@ def explain(template: Mesh, positions: Tensor, config: SimulationConfig, *, fps:
     error = replay_error(cloth, material, positions, forces, wind=wind, **options)
     if error > REPLAY_TOLERANCE:
         raise NumericsError(f"the simulator replays the positions only to {error:.3g} m", hint="--set simulation.steps_per_frame=4 or more")
-    return Explanation(forces, material, wind.velocity, error, notes)
+    return Explanation(forces, material, wind.velocity, physics, error, notes)
 
 
 def replay_error(

@@ -4,9 +4,12 @@ import pytest
 import torch
 
 from recon_cli.core.errors import InputError
+from recon_cli.systems.sft.cloth import make_cloth
 from recon_cli.systems.sft.config import SftRecipe
 from recon_cli.systems.sft.result import SftInputs
 from recon_cli.systems.sft.run import run
+from recon_cli.systems.sft.simulator import ClothState, simulate
+from recon_cli.systems.sft.wind import Wind
 from tests.systems.sft.waving import SIDE, waving
 
 
@@ -55,3 +58,27 @@ def test_template_elsewhere_is_refused(clip, offset, message):
     moved = inputs.template.with_vertices(inputs.template.vertices + torch.tensor(offset, dtype=torch.float64))
     with pytest.raises(InputError, match=message):
         run(SftInputs(inputs.frames, inputs.masks, moved, inputs.camera, inputs.fps), SftRecipe())
+
+
+@pytest.mark.parametrize("method", ["shooting", "offsets"])
+def test_the_paper_s_ways_run_and_explain_themselves(method):
+    few = waving(frames=3, vertices=7)
+    window = {"first_frames": 3, "first_iterations": 3, "last_iterations": 1}
+    recipe = {"method": method, "shooting": {"window": window, "energy": {"image_size": 100, "faces_per_pixel": 4}}}
+    found = run(few.inputs, SftRecipe.model_validate(recipe))
+    assert found.positions.shape == few.truth.shape
+    assert found.forces.shape == (2, few.truth.shape[1], 3)
+    assert not torch.equal(found.positions[2], found.positions[0])
+    assert (found.physics.mass_damping > 0) == (method == "shooting")
+    cloth = make_cloth(found.template)
+    replayed = simulate(
+        cloth,
+        found.material,
+        ClothState.at_rest(found.positions[0]),
+        steps=2,
+        h=1 / found.fps,
+        forces=found.forces,
+        wind=Wind(found.wind),
+        physics=found.physics,
+    )
+    torch.testing.assert_close(replayed, found.positions, rtol=0, atol=1e-9)

@@ -25,6 +25,7 @@ from recon_cli.render.protocol import Rendered, RenderSettings, get_renderer
 from recon_cli.run.device import choose_device
 from recon_cli.run.hooks import Display
 from recon_cli.run.pictures import colored_depth, with_depth_scale
+from recon_cli.run.sft_film import PRESET
 from recon_cli.run.sft_outputs import Surface, read_surface
 
 if TYPE_CHECKING:
@@ -243,7 +244,7 @@ def _film_writer(stack: ExitStack, path: Path, fps: float) -> Callable[[int, Pic
 
     def write(index: int, picture: Picture, depth: Tensor | None) -> None:
         if not writer:
-            writer.append(stack.enter_context(VideoWriter(path, fps=fps, width=picture.shape[1], height=picture.shape[0])))
+            writer.append(stack.enter_context(VideoWriter(path, fps=fps, width=picture.shape[1], height=picture.shape[0], preset=PRESET)))
         writer[0].append(picture)
 
     return write

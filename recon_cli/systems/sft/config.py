@@ -42,7 +42,7 @@ class TrackingConfig(Recipe):
     sample_spacing: float = Field(default=2.2, gt=0.2, description="distance between samples [px of the reference frame]")
     samples_per_edge: int = Field(default=6, ge=1, le=16, description="most samples along a face's edge")
     coarsest_size: int = Field(default=40, ge=8, description="the pyramid stops when the cloth is this wide [px]")
-    iterations: int = Field(default=4, ge=1, le=100, description="Gauss-Newton steps on each level")
+    iterations: int = Field(default=3, ge=1, le=100, description="Gauss-Newton steps on each level")
     tolerance: float = Field(default=2e-3, ge=0.0, description="stop a level when no vertex moves more than this many edge lengths")
     velocity: float = Field(default=1.0, ge=0.0, le=1.0, description="share of the velocity that is carried into the next frame")
 

@@ -85,8 +85,10 @@ def _compare_uvs(template: Mesh, pixels: Tensor, camera: Cameras) -> tuple[tuple
         return None, None
     size = torch.tensor([camera.width, camera.height], dtype=torch.float64)
     uvs = template.uvs.double()[template.face_uvs].reshape(-1, 2)
-    drawn = torch.stack([uvs[:, 0], 1.0 - uvs[:, 1]], dim=1) * size
     projected = pixels[template.faces.reshape(-1)]
+    # Captured templates come with pictures stored either way up: v runs up as in OBJ, or down.
+    ways_up = (torch.stack([uvs[:, 0], v], dim=1) * size for v in (1.0 - uvs[:, 1], uvs[:, 1]))
+    drawn = min(ways_up, key=lambda way: float((way - projected).norm(dim=1).mean()))
     distance = (drawn - projected).norm(dim=1)
     a, b = drawn - drawn.mean(dim=0), projected - projected.mean(dim=0)
     scale = float((a * b).sum() / (b * b).sum().clamp_min(1e-12))

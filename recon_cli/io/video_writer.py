@@ -18,8 +18,8 @@ _BT709 = 1  # ITU-T H.273: matrix, transfer and primaries share the number
 _LIMITED = 1
 # The encoder's output depends on its number of threads, so that is not left to the machine.
 _THREADS = 2
-# Where a size is no multiple of x264's 16 px blocks its lookahead reads memory that was never written (the PyAV wheels' libx264, found by
-# encoding the same frames again and again): the picture hardly changes, the bytes do. Without a lookahead they stay.
+# x264's lookahead reads memory that was never written (the PyAV wheels' libx264, found by encoding the same frames again and again): the
+# picture hardly changes, the bytes do. Without a lookahead they stay.
 _NO_LOOKAHEAD = "rc-lookahead=0:mbtree=0:weightp=0:scenecut=0:b-adapt=0"
 
 
@@ -46,7 +46,7 @@ class VideoWriter:
         self.path, self.width, self.height = path, width, height
         self.count = 0
         self._rate = Fraction(fps).limit_denominator(100_000)
-        self._options = {"crf": str(crf), "preset": preset}
+        self._options = {"crf": str(crf), "preset": preset, "x264-params": _NO_LOOKAHEAD}
         self._place = ExitStack()
 
     def __enter__(self) -> VideoWriter:
@@ -91,9 +91,7 @@ class VideoWriter:
         options = {"movflags": "+faststart", "fflags": "+bitexact"}
         self._container = av.open(f"file:{temporary}", "w", format="mp4", options=options)
         width, height = self.width + self.width % 2, self.height + self.height % 2
-        whole_blocks = width % 16 == 0 and height % 16 == 0
-        encoder = self._options if whole_blocks else {**self._options, "x264-params": _NO_LOOKAHEAD}
-        self._stream = self._container.add_stream("libx264", rate=self._rate, options=encoder)
+        self._stream = self._container.add_stream("libx264", rate=self._rate, options=self._options)
         self._stream.width, self._stream.height, self._stream.pix_fmt = width, height, "yuv420p"
         context = self._stream.codec_context
         context.thread_count = _THREADS

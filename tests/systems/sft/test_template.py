@@ -1,4 +1,4 @@
-"""The template against the reference frame: texture coordinates are recognised as a projection, whichever way up, and their scale is found."""
+"""The template against the reference frame: texture coordinates that are its projection are known, either way up, and their scale."""
 
 from dataclasses import replace
 

@@ -86,7 +86,7 @@ def plan_band(
         faces: the triangles that will bring blocks.
         couplings: a symmetric matrix whose pattern is that of the constant part and contains the triangles' edges.
     """
-    order = _narrowest_order(points, couplings)
+    order = narrow_order(points, couplings)
     row, column = _triangle_unknowns(order, faces)
     width = max(int(np.abs(_spread(order, couplings)).max()) * 3 + 2, int((column - row).max()))
     entries = np.nonzero((row <= column).reshape(-1) | _off_diagonal(len(faces)))[0]
@@ -118,8 +118,14 @@ def _spread(order: NDArray[np.int64], couplings) -> NDArray[np.int64]:
     return order[coo.row] - order[coo.col]
 
 
-def _narrowest_order(points: NDArray[np.float64], couplings) -> NDArray[np.int64]:
-    """The best of the given numbering, reverse Cuthill-McKee, and sweeps along twelve directions of the surface."""
+def narrow_order(
+    points: NDArray[np.float64],  # [V, 2] or [V, 3]
+    couplings,  # scipy sparse [V, V]
+) -> NDArray[np.int64]:  # [V]
+    """New position of every vertex so that coupled ones lie close.
+
+    The best of the given numbering, reverse Cuthill-McKee (Cuthill and McKee 1969), and sweeps along twelve directions of the surface.
+    """
     from scipy.sparse import csr_matrix
     from scipy.sparse.csgraph import reverse_cuthill_mckee
 

@@ -108,31 +108,6 @@ def rasterize(
     return out
 
 
-def visible_samples(
-    pixels: Tensor,  # [N, 2]
-    depth: Tensor,  # [N]
-    depth_image: Tensor,  # [H, W]
-    *,
-    tolerance: float,
-) -> Tensor:  # [N] bool
-    """Which points of a surface its own z-buffer does not hide.
-
-    Args:
-        pixels: where the points project [px].
-        depth: their z-depth [scene units].
-        depth_image: depth of the nearest surface, 0 where there is none, as ``Fragments.depth[..., 0]``.
-        tolerance: how far behind that surface a point may lie [scene units].
-
-    A point outside the image, or in front of the camera's plane by nothing, is not visible; one at a pixel that
-    nothing covers (just beside the outline) is.
-    """
-    height, width = depth_image.shape
-    column, row = pixels[:, 0].floor().long(), pixels[:, 1].floor().long()
-    is_in_image = (column >= 0) & (column < width) & (row >= 0) & (row < height) & (depth > 0)
-    nearest = depth_image[row.clamp(0, height - 1), column.clamp(0, width - 1)]
-    return is_in_image & ((nearest == 0) | (depth <= nearest + tolerance))
-
-
 def _check(points: Tensor, faces: Tensor, width: int, height: int, faces_per_pixel: int) -> None:
     if points.ndim != 2 or points.shape[1] != 3:
         raise InputError(f"vertices on screen have shape {list(points.shape)}, expected [V, 3]")

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from recon_cli.core.errors import InputError, UsageError
 from recon_cli.kernels import launch
-from recon_cli.kernels.rasterize import Fragments, RasterSettings, rasterize, visible_samples
+from recon_cli.kernels.rasterize import Fragments, RasterSettings, rasterize
 
 WIDTH, HEIGHT = 61, 47
 
@@ -181,14 +181,6 @@ def test_misuse_is_refused() -> None:
         rasterize(points, faces, 0, HEIGHT)
     with pytest.raises(UsageError, match="out holds"):
         rasterize(points, faces, WIDTH, HEIGHT, out=Fragments.empty(WIDTH, HEIGHT, faces_per_pixel=2))
-
-
-def test_visible_samples_respect_occlusion_and_the_image() -> None:
-    depth = torch.zeros(4, 4)
-    depth[1, 2] = 2.0
-    pixels = torch.tensor([[2.5, 1.5], [2.5, 1.5], [0.5, 0.5], [-0.1, 1.0], [2.0, 4.0], [2.5, 1.5]])
-    z = torch.tensor([2.0, 2.2, 5.0, 1.0, 1.0, -1.0])
-    assert visible_samples(pixels, z, depth, tolerance=0.1).tolist() == [True, False, True, False, False, False]
 
 
 def test_nothing_is_printed_even_when_compiling(tmp_path: Path) -> None:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from recon_cli.core.banded import narrow_order
 from recon_cli.core.errors import NumericsError
 
 if TYPE_CHECKING:
@@ -46,8 +47,7 @@ class StepMatrix:
         import numpy as np
 
         self._faces, self._hinges, self._is_free = faces, hinges, is_free
-        order = _narrow_order(faces, hinges, coordinates)
-        rank = np.argsort(order)
+        rank = narrow_order(coordinates, _couplings(faces, hinges, len(coordinates)))
         self.unknown = (3 * rank[:, None] + np.arange(3)).flatten()  # [3 V] place of every unknown in the narrow ordering
         self.half_width = 3 * _spread(rank, faces, hinges) + 2
         self.size = 3 * len(rank)
@@ -162,19 +162,13 @@ class PivotedFactor(Factor):
 _HINT = "use more steps per frame, smaller forces, or a material with less extreme constants"
 
 
-def _narrow_order(faces: Array, hinges: Array, coordinates: Array) -> Array:  # [V]
-    """The best of reverse Cuthill-McKee and two sweeps across the sheet."""
+def _couplings(faces: Array, hinges: Array, count: int) -> Any:  # scipy sparse [V, V]
+    """Which vertices share an element."""
     import numpy as np
     from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import reverse_cuthill_mckee
 
     pairs = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]], hinges[:, [2, 3]]])
-    count = len(coordinates)
-    graph = coo_array((np.ones(2 * len(pairs), dtype=np.int8), np.concatenate([pairs, pairs[:, ::-1]]).T), shape=(count, count))
-    candidates = [reverse_cuthill_mckee(graph.tocsr(), symmetric_mode=True)]
-    candidates += [np.argsort(coordinates[:, axis], kind="stable") for axis in range(2)]
-    candidates.append(np.arange(count))
-    return min(candidates, key=lambda order: _spread(np.argsort(order), faces, hinges))
+    return coo_array((np.ones(2 * len(pairs), dtype=np.int8), np.concatenate([pairs, pairs[:, ::-1]]).T), shape=(count, count)).tocsr()
 
 
 def _spread(rank: Array, faces: Array, hinges: Array) -> int:

@@ -33,6 +33,8 @@ from recon_cli.systems.sft.wind import Wind
 REPLAY_TOLERANCE = 1e-6
 
 
+# A template outside this range [m] is probably in other units.
+SMALLEST_CLOTH, LARGEST_CLOTH = 0.01, 30.0
 # An image [H, W, 3] and a mask [H, W] that show the template in the reference pose.
 Reference = tuple[NDArray[np.uint8], NDArray[np.uint8]]
 
@@ -75,6 +77,9 @@ def run(
     frame, mask = inputs.frames[0].cpu().numpy(), inputs.masks[0].cpu().numpy()
     check = check_template(inputs.template, inputs.camera, mask, minimum_visible=recipe.appearance.minimum_visible)
     template, reference = _appearance(inputs, recipe, frame, mask)
+    notes = _size_note(template)
+    for note in notes:
+        hooks.note(note)
     watched = {"hooks": hooks, "resume": resume}
     if recipe.method == "tracking":
         positions, curves, explained = _tracked(inputs, template, reference, recipe, device=torch.device(device), **watched)
@@ -93,7 +98,7 @@ def run(
         curves=curves,
         check=check,
         replay_error=explained.replay_error,
-        notes=explained.notes,
+        notes=notes + explained.notes,
     )
 
 
@@ -199,6 +204,13 @@ def replay_error(
             steps_per_frame=steps_per_frame,
         )
     return float((replayed - positions).norm(dim=-1).max())
+
+
+def _size_note(template: Mesh) -> tuple[str, ...]:
+    extent = float((template.vertices.amax(dim=0) - template.vertices.amin(dim=0)).max())
+    if SMALLEST_CLOTH <= extent <= LARGEST_CLOTH:
+        return ()
+    return (f"The template is {extent:.3g} m large: are its units metres? The recipe's weights and the forces rely on it.",)
 
 
 def _flat_note(cloth: Cloth) -> tuple[str, ...]:

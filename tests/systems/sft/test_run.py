@@ -82,3 +82,10 @@ def test_the_paper_s_ways_run_and_explain_themselves(method):
         physics=found.physics,
     )
     torch.testing.assert_close(replayed, found.positions, rtol=0, atol=1e-9)
+
+
+def test_a_template_in_millimetres_is_noticed(clip):
+    inputs = clip.inputs
+    large = inputs.template.with_vertices(inputs.template.vertices * 1000)
+    found = run(SftInputs(inputs.frames, inputs.masks, large, inputs.camera, inputs.fps), SftRecipe())
+    assert any("are its units metres?" in note for note in found.notes)

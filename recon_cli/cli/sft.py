@@ -130,8 +130,8 @@ def simulate(
     material: Annotated[
         str, typer.Option("--material", metavar="NAME", help="ten_fabrics, eight_fabrics, or a fabric's name.")
     ] = "ten_fabrics",
-    wind: Annotated[str, typer.Option("--wind", metavar="X,Y,Z", help="Velocity of the air [m/s]; still air resists.")] = "0,0,0",
-    gravity: Annotated[str, typer.Option("--gravity", metavar="X,Y,Z", help="[m/s²]; y points down.")] = "0,9.81,0",
+    wind: Annotated[str, typer.Option("--wind", metavar="X,Y,Z", help="Velocity of the air in m/s; still air resists.")] = "0,0,0",
+    gravity: Annotated[str, typer.Option("--gravity", metavar="X,Y,Z", help="In m/s²; y points down.")] = "0,9.81,0",
     pins: Annotated[
         str, typer.Option("--pins", metavar="WHICH", help="none, corners, top, indices (0,31), or a file of indices.")
     ] = "none",
@@ -189,7 +189,7 @@ def render(
         str, typer.Option("--light", metavar="flat|head|X,Y,Z", help="Unlit, a lamp at the camera, or towards a lamp.")
     ] = "flat",
     frame: Annotated[int | None, typer.Option("--frame", min=0, metavar="N", help="Hold this frame.", show_default=False)] = None,
-    size: Annotated[str, typer.Option("--size", metavar="WxH", help="Size of an orbit's pictures [px].")] = "960x720",
+    size: Annotated[str, typer.Option("--size", metavar="WxH", help="Size of an orbit's pictures in pixels.")] = "960x720",
     background: Annotated[str, typer.Option("--background", metavar="R,G,B", help="Colour behind the surface, 0 to 255.")] = "18,20,26",
     fps: Annotated[
         float | None, typer.Option("--fps", min=0.001, metavar="F", help="Of a film; the run's own by default.", show_default=False)

@@ -59,10 +59,19 @@ def nice_ticks(low: float, high: float, count: int = 5) -> list[float]:
     return [step * k for k in range(math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9) + 1)]
 
 
+# A lower picture has no room for a scale [px].
+SMALLEST_SCALED = 80
+
+
 def with_depth_scale(picture: Picture, *, near: float, far: float, unit: str) -> Picture:  # [H, W + strip, 3]
-    """The picture with a scale bar in a strip on its right: the map of ``colored_depth`` and round tick labels."""
+    """The picture with a scale bar in a strip on its right: the map of ``colored_depth`` and round tick labels.
+
+    A picture lower than ``SMALLEST_SCALED`` stays as it is.
+    """
     from PIL import Image, ImageDraw
 
+    if picture.shape[0] < SMALLEST_SCALED:
+        return picture
     height = picture.shape[0]
     size = max(11, height // 36)
     bar_width, margin = max(6, height // 45), max(6, height // 45)

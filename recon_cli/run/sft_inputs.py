@@ -26,6 +26,10 @@ from recon_cli.systems.sft.result import SftInputs
 _SMALLEST_MASK = 1e-4
 
 
+# Slower than a time-lapse of glaciers or faster than a high-speed camera is a mistake.
+FPS_RANGE = (1e-5, 1e6)
+
+
 @dataclass(frozen=True)
 class SftSources:
     """Where the inputs of a fit are, and which part of them is meant.
@@ -182,8 +186,9 @@ def real_time(sources: SftSources, video_fps: float | None) -> float:
     Raises:
         UsageError: the rate is not positive, or nobody knows it.
     """
-    if sources.fps is not None and not (math.isfinite(sources.fps) and sources.fps > 0):
-        raise UsageError(f"--fps {sources.fps:g}: expected a positive number of frames per second")
+    slowest, fastest = FPS_RANGE
+    if sources.fps is not None and not slowest <= sources.fps <= fastest:
+        raise UsageError(f"--fps {sources.fps:g}: expected a positive number of frames per second, from {slowest:g} to {fastest:g}")
     fps = sources.fps or video_fps
     if fps is None:
         raise UsageError(

@@ -103,10 +103,13 @@ def views(job: RenderJob, surface: Surface, count: int) -> Cameras:
     """One camera for each of ``count`` pictures.
 
     Raises:
+        UsageError: the orbit is no number.
         InputError: the camera file holds neither one camera nor ``count``, or the run has no camera and none is given.
     """
     base = read_cameras(job.camera) if job.camera is not None else surface.camera
     if job.orbit is not None:
+        if not math.isfinite(job.orbit):
+            raise UsageError(f"--orbit {job.orbit:g}: expected degrees")
         return orbit(ball_around(surface), base, degrees=job.orbit, count=count, size=job.size)
     if base is None:
         raise InputError(

@@ -17,7 +17,7 @@ class AppearanceConfig(Recipe):
         default="projection", description="the reference frame at the template's projection, or the template's own texture and UVs"
     )
     minimum_visible: float = Field(
-        default=0.5, gt=0.0, le=1.0, description="share of the vertices that must project into the reference mask"
+        default=0.5, gt=0.0, le=1.0, description="share of the face centres that must project into the reference mask"
     )
 
 

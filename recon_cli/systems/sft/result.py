@@ -38,7 +38,7 @@ class TemplateCheck:
     """How well the template fits the reference frame.
 
     Attributes:
-        visible_share: share of the template's vertices that project into the reference mask, in [0, 1].
+        visible_share: share of the template's face centres that project into the reference mask, in [0, 1].
         uv_residual_px: mean, standard deviation and maximum length of the difference between the template's texture coordinates (as
             pixels of the reference frame) and its projection; None without texture coordinates.
         uv_scale: scale of the best similarity from the projection to the texture coordinates; None without texture coordinates.

@@ -35,6 +35,8 @@ REPLAY_TOLERANCE = 1e-6
 
 # A template outside this range [m] is probably in other units.
 SMALLEST_CLOTH, LARGEST_CLOTH = 0.01, 30.0
+# Frames that show a smaller share of the surface are reported.
+LEAST_SEEN = 0.3
 # An image [H, W, 3] and a mask [H, W] that show the template in the reference pose.
 Reference = tuple[NDArray[np.uint8], NDArray[np.uint8]]
 
@@ -78,11 +80,13 @@ def run(
     check = check_template(inputs.template, inputs.camera, mask, minimum_visible=recipe.appearance.minimum_visible)
     template, reference = _appearance(inputs, recipe, frame, mask)
     notes = _size_note(template)
-    for note in notes:
-        hooks.note(note)
+    _tell(hooks, notes)
     watched = {"hooks": hooks, "resume": resume}
     if recipe.method == "tracking":
         positions, curves, explained = _tracked(inputs, template, reference, recipe, device=torch.device(device), **watched)
+        unseen = _unseen_note(curves["seen"])
+        _tell(hooks, unseen)
+        notes += unseen
     else:
         positions, curves, explained = _descended(inputs, template, recipe, device=torch.device(device), **watched)
     return SftResult(
@@ -204,6 +208,22 @@ def replay_error(
             steps_per_frame=steps_per_frame,
         )
     return float((replayed - positions).norm(dim=-1).max())
+
+
+def _tell(hooks: Hooks, notes: tuple[str, ...]) -> None:
+    for note in notes:
+        hooks.note(note)
+
+
+def _unseen_note(seen: Tensor) -> tuple[str, ...]:  # [T]
+    """Which frames hardly say anything of the surface."""
+    frames = (seen < LEAST_SEEN).nonzero()[:, 0].tolist()
+    if not frames:
+        return ()
+    return (
+        f"In {len(frames)} of {len(seen)} frames, the first of them {frames[0]}, less than {LEAST_SEEN:.0%} of the surface was compared "
+        "with the image: inertia carried it. Are the masks right there?",
+    )
 
 
 def _size_note(template: Mesh) -> tuple[str, ...]:

@@ -84,7 +84,7 @@ class StepMatrix:
         rows = above + width + 1
         entries, slots, start = [], [], 0
         for elements in (self._faces, self._hinges):
-            spots = self.unknown.reshape(-1, 3)[elements].reshape(len(elements), -1)
+            spots = self.unknown.reshape(-1, 3)[elements].reshape(len(elements), 3 * elements.shape[1])
             free = np.repeat(self._is_free[elements], 3, axis=1)
             row, column = np.broadcast_arrays(spots[:, :, None], spots[:, None, :])
             keep = free[:, :, None] & free[:, None, :]

@@ -35,13 +35,17 @@ def check_template(
     Raises:
         InputError: the template is behind the camera, or too little of it projects into the mask.
     """
+    extent = float((template.vertices.amax(dim=0) - template.vertices.amin(dim=0)).max())
+    if not 1e-6 < extent < 1e6:
+        raise InputError(f"the template is {extent:.3g} m large, expected metres", hint="scale the template to metres")
     pixels, depth = _project(template, camera)
     if bool((depth <= 0).any()):
         raise InputError(
             f"{int((depth <= 0).sum())} of {len(depth)} template vertices lie behind the camera",
             hint="the template must be given in the camera's world: x right, y down, z forward, in front of the camera",
         )
-    visible = _inside(pixels, mask)
+    # Face centres, not vertices: those of a coarse template lie on the outline, where masks are ragged.
+    visible = _inside(pixels[template.faces].mean(dim=1), mask)
     if visible < minimum_visible:
         raise InputError(
             f"only {visible:.0%} of the template projects into the mask of the first frame, at least {minimum_visible:.0%} expected",

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from recon_cli.core.errors import InputError
+from recon_cli.core.mesh import Mesh
 from recon_cli.systems.sft.cloth import make_cloth
 from recon_cli.systems.sft.config import SftRecipe
 from recon_cli.systems.sft.result import SftInputs
@@ -89,3 +90,26 @@ def test_a_template_in_millimetres_is_noticed(clip):
     large = inputs.template.with_vertices(inputs.template.vertices * 1000)
     found = run(SftInputs(inputs.frames, inputs.masks, large, inputs.camera, inputs.fps), SftRecipe())
     assert any("are its units metres?" in note for note in found.notes)
+
+
+def test_frames_that_show_nothing_are_reported(clip):
+    inputs = clip.inputs
+    masks = inputs.masks.images.clone()
+    masks[2:] = 0
+    found = run(SftInputs(inputs.frames, type(inputs.masks)(masks), inputs.template, inputs.camera, inputs.fps), SftRecipe())
+    assert any(note.startswith("In 3 of 5 frames, the first of them 2,") for note in found.notes)
+
+
+def test_one_triangle_is_a_surface_too(clip):
+    inputs = clip.inputs
+    corners = inputs.template.vertices[[0, 10, 120]]
+    found = run(SftInputs(inputs.frames, inputs.masks, Mesh(corners, torch.tensor([[0, 2, 1]])), inputs.camera, inputs.fps), SftRecipe())
+    assert found.positions.shape == (5, 3, 3)
+    assert found.replay_error < 1e-9
+
+
+def test_a_template_of_absurd_size_is_refused(clip):
+    inputs = clip.inputs
+    huge = inputs.template.with_vertices(inputs.template.vertices * 1e150)
+    with pytest.raises(InputError, match="expected metres"):
+        run(SftInputs(inputs.frames, inputs.masks, huge, inputs.camera, inputs.fps), SftRecipe())

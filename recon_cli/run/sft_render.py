@@ -39,6 +39,10 @@ _PICTURES = ("*.png", "*.exr")
 _DIRECT = 0.75
 
 
+# Names that ask for a film in a format that is not written; taken for folders they would surprise.
+OTHER_FILMS = (".avi", ".gif", ".mkv", ".mov", ".webm")
+
+
 @dataclass(frozen=True)
 class RenderJob:
     """What is drawn, and where to.
@@ -85,6 +89,8 @@ def render(job: RenderJob, display: Display) -> Path:
     frames = _chosen_frames(job, surface)
     cameras = views(job, surface, len(frames))
     is_film = job.out.suffix.lower() == ".mp4"
+    if job.out.suffix.lower() in OTHER_FILMS:
+        raise UsageError(f"-o {job.out}: films are written as .mp4", hint="name an .mp4 file, or a folder for one picture a frame")
     _check_output(job, is_film=is_film)
     fps = job.fps or run_fps(job.run)
     drawer = _Drawer(job, surface, depth_range(surface, frames, cameras) if job.mode == "depth" else (0.0, 1.0))

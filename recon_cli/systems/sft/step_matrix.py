@@ -6,6 +6,7 @@ cloth. Symmetric systems take a Cholesky factorisation, others (wind) an LU fact
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -97,7 +98,7 @@ class StepMatrix:
         return Places(np.concatenate(entries), np.concatenate(slots), self.unknown * rows + above, rows)
 
 
-class Factor:
+class Factor(ABC):
     """A factorised system in the narrow ordering."""
 
     def __init__(self, unknown: Array) -> None:
@@ -111,8 +112,9 @@ class Factor:
         ordered[self._unknown] = right.ravel()
         return self._back_substitute(ordered, transposed)[self._unknown].reshape(right.shape)
 
+    @abstractmethod
     def _back_substitute(self, ordered: Array, transposed: bool) -> Array:
-        raise NotImplementedError
+        """Solve in the narrow ordering; ``ordered`` [3 V] may be overwritten."""
 
 
 class CholeskyFactor(Factor):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import threading
 from collections.abc import Sequence
 from itertools import pairwise
@@ -13,6 +12,7 @@ import torch
 from torch import Tensor
 
 from recon_cli.core.errors import InputError, UsageError
+from recon_cli.core.natural_order import natural_key
 from recon_cli.io.atomic import PathText
 from recon_cli.io.images import IMAGE_SUFFIXES, image_size, mask_of, read_frame, read_mask
 from recon_cli.io.video_file import VideoFile
@@ -187,16 +187,11 @@ def _pictures(folder: Path) -> list[Path]:
         raise InputError(
             "holds no pictures, expected a folder of frames", path=folder, hint=f"put {', '.join(IMAGE_SUFFIXES[:3])} files in it"
         )
-    files.sort(key=lambda file: (_natural(file.stem), file.name))
+    files.sort(key=lambda file: (natural_key(file.stem), file.name))
     for first, second in pairwise(files):
         if first.stem == second.stem:
             raise InputError(f"holds both {first.name} and {second.name}", path=folder, hint="keep one picture a frame in the folder")
     return files
-
-
-def _natural(name: str) -> list[tuple[int, str]]:
-    parts = re.findall(r"([0-9]+)|([^0-9]+)", name)
-    return [(int(digits), "") if digits else (-1, text) for digits, text in parts]
 
 
 def _shrunk(width: int, height: int, max_size: int | None) -> tuple[int, int]:

@@ -6,11 +6,7 @@ import re
 from collections.abc import Sequence
 
 from recon_cli.core.errors import InputError
-
-
-def natural_key(name: str) -> tuple[tuple[int, int | str], ...]:
-    """Sort key that orders ``frame9`` before ``frame10``."""
-    return tuple((0, int(part)) if part.isdigit() else (1, part) for part in re.split(r"(\d+)", name) if part)
+from recon_cli.core.natural_order import natural_key
 
 
 def frame_number(name: str) -> int | None:

@@ -31,8 +31,6 @@ from recon_cli.systems.sft.wind import Wind
 
 # The replay through the simulator must give the positions back to within this [m].
 REPLAY_TOLERANCE = 1e-6
-
-
 # A template outside this range [m] is probably in other units.
 SMALLEST_CLOTH, LARGEST_CLOTH = 0.01, 30.0
 # Frames that show a smaller share of the surface are reported.
@@ -148,14 +146,17 @@ def _descended(
     assert found.material is not None
     assert found.wind is not None
     assert found.physics is not None
-    explained = Explanation(found.forces, found.material, found.wind.velocity, found.physics, 0.0, ())
+    cloth = make_cloth(template, warp_axis=recipe.simulation.warp_axis)
+    timing = {"h": 1.0 / (inputs.fps * recipe.simulation.steps_per_frame), "steps_per_frame": recipe.simulation.steps_per_frame}
+    error = replay_error(cloth, found.material, found.positions, found.forces, wind=found.wind, physics=found.physics, **timing)
+    explained = Explanation(found.forces, found.material, found.wind.velocity, found.physics, error, ())
     return found.positions, {"energy": found.energies}, explained
 
 
 def _appearance(inputs: SftInputs, recipe: SftRecipe, frame: NDArray[np.uint8], mask: NDArray[np.uint8]) -> tuple[Mesh, Reference]:
     """The template as it looks, and an image and mask [H, W] of it in the reference pose."""
     if recipe.appearance.source == "projection":
-        return with_projected_texture(inputs.template, inputs.camera, inputs.frames[0]), (frame, mask)
+        return with_projected_texture(inputs.template, inputs.camera, torch.from_numpy(frame)), (frame, mask)
     return inputs.template, drawn_reference(inputs.template, inputs)
 
 

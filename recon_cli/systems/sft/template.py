@@ -1,8 +1,7 @@
 """The template against the reference frame: does it project where the cloth is, and what does it look like?
 
 The texture coordinates of a captured template need not be its projection: on the real sequence S1 they differ from it by a smooth field
-of 3 px standard deviation, and trusting them raises the Chamfer distance from 0.25 to 6.5. So the projection decides, and the difference
-is reported.
+of several pixels, which a fit that trusts them takes for motion. So the projection decides, and the difference is reported.
 """
 
 from __future__ import annotations

@@ -5,6 +5,7 @@ Camera axes: x right, y down, z forward. A pixel (column 0, row 0) covers [0, 1)
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -60,6 +61,12 @@ class Cameras:
             index = index % len(self)
             index = slice(index, index + 1)
         return Cameras(self.K[index], self.camera_from_world[index], self.size[index], self.names[index])
+
+    def chosen(self, indices: Sequence[int]) -> Cameras:
+        """A batch of these cameras, in this order."""
+        index = torch.as_tensor(list(indices), dtype=torch.long, device=self.K.device)
+        names = tuple(self.names[i] for i in indices)
+        return Cameras(self.K[index], self.camera_from_world[index], self.size[index], names)
 
     @property
     def width(self) -> int:

@@ -17,6 +17,7 @@ import numpy as np
 from recon_cli.core.errors import InputError
 
 FORMAT, VERSION = "recon-cameras", 1
+DOCUMENT_KEYS = ("format", "version", "cameras", "bounds")
 CAMERA_KEYS = ("name", "width", "height", "K", "camera_from_world", "image", "mask", "time")
 REQUIRED_CAMERA_KEYS = CAMERA_KEYS[:5]
 PLAIN_KEYS = ("width", "height", "fx", "fy", "cx", "cy")
@@ -32,7 +33,7 @@ def check_document(document: Any) -> list[dict[str, Any]]:
     Raises:
         InputError: something is missing, unknown, of another type or out of its range.
     """
-    _check_keys(document, "the document", required=("format", "version", "cameras"), known=("format", "version", "cameras"))
+    _check_keys(document, "the document", required=DOCUMENT_KEYS[:3], known=DOCUMENT_KEYS)
     if document["format"] != FORMAT:
         raise _complaint("format", document["format"], f'"{FORMAT}"')
     if _is_boolean(document["version"]) or document["version"] != VERSION:
@@ -43,7 +44,22 @@ def check_document(document: Any) -> list[dict[str, Any]]:
     for index, camera in enumerate(cameras):
         _check_camera(camera, f"cameras[{index}]")
     _check_unique_names([camera["name"] for camera in cameras])
+    if "bounds" in document:
+        check_bounds(document["bounds"])
     return cameras
+
+
+def check_bounds(bounds: Any, place: str = "bounds") -> None:
+    """Raise InputError unless ``bounds`` is [[x0, y0, z0], [x1, y1, z1]] with the lowest corner first."""
+    corners = bounds if isinstance(bounds, list | tuple) else []
+    if len(corners) != 2 or any(not isinstance(corner, list | tuple) or len(corner) != 3 for corner in corners):
+        raise _complaint(place, bounds, "[[x0, y0, z0], [x1, y1, z1]]")
+    for i, corner in enumerate(corners):
+        for j, value in enumerate(corner):
+            _check_number(value, f"{place}[{i}][{j}]")
+    for axis in range(3):
+        if not corners[0][axis] < corners[1][axis]:
+            raise _complaint(f"{place}[1][{axis}]", corners[1][axis], f"more than {corners[0][axis]!r}, which is the lowest corner's")
 
 
 def check_plain(document: Any) -> dict[str, float]:

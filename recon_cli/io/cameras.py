@@ -13,6 +13,7 @@ from pathlib import Path, PurePath
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from recon_cli.core.cameras import Cameras
 from recon_cli.core.errors import InputError
@@ -31,12 +32,14 @@ class CameraFile:
         images: paths of the pictures, resolved against the file's folder, or None.
         masks: paths of the masks, or None.
         times: times [s], or None.
+        bounds: lowest and highest corner of a box around what the cameras look at [scene units], float64, shape [2, 3], or None.
     """
 
     cameras: Cameras
     images: tuple[Path | None, ...]
     masks: tuple[Path | None, ...]
     times: tuple[float | None, ...]
+    bounds: Tensor | None = None
 
 
 def read_cameras(path: PathText) -> Cameras:
@@ -71,6 +74,7 @@ def read_camera_file(path: PathText) -> CameraFile:
         tuple(folder / record["image"] if "image" in record else None for record in records),
         tuple(folder / record["mask"] if "mask" in record else None for record in records),
         tuple(float(record["time"]) if "time" in record else None for record in records),
+        torch.tensor(document["bounds"], dtype=torch.float64) if "bounds" in document else None,
     )
 
 
@@ -81,6 +85,7 @@ def write_cameras(
     images: Sequence[PathText | None] | None = None,
     masks: Sequence[PathText | None] | None = None,
     times: Sequence[float | None] | None = None,
+    bounds: Tensor | None = None,
 ) -> None:
     """Write cameras.json of version 1, or to standard output for ``-``; numbers come back bit for bit.
 
@@ -90,6 +95,7 @@ def write_cameras(
         images: a path a camera, relative to the file's folder.
         masks: a path a camera, relative to the file's folder.
         times: a time [s] a camera.
+        bounds: lowest and highest corner of a box around what the cameras look at [scene units], shape [2, 3].
 
     Raises:
         InputError: a camera is not valid in a file (it mirrors, or scales), a list has another length, or the place is not writable.
@@ -98,7 +104,9 @@ def write_cameras(
     _add(records, "image", images and [None if image is None else PurePath(image).as_posix() for image in images], path)
     _add(records, "mask", masks and [None if mask is None else PurePath(mask).as_posix() for mask in masks], path)
     _add(records, "time", times and [None if time is None else float(time) for time in times], path)
-    document = {"format": FORMAT, "version": VERSION, "cameras": records}
+    document: dict[str, Any] = {"format": FORMAT, "version": VERSION, "cameras": records}
+    if bounds is not None:
+        document["bounds"] = bounds.detach().cpu().tolist()
     try:
         check_document(document)
     except InputError as error:

@@ -14,6 +14,7 @@ from recon_cli.core.cameras import Cameras
 from recon_cli.core.errors import InputError
 from recon_cli.io.cameras import camera_schema, read_camera_file, read_cameras, write_cameras
 
+BOX = torch.tensor([[-1 / 3, 0.0, -2.5], [1e-9, 7.0, -2.0]], dtype=torch.float64)
 S1 = Path(__file__).parents[2] / "../shared/data/phi_sft_s1/camera.json"
 
 
@@ -35,13 +36,13 @@ def cameras() -> Cameras:
 
 @pytest.fixture
 def document(tmp_path, cameras) -> dict:
-    write_cameras(tmp_path / "cameras.json", cameras)
+    write_cameras(tmp_path / "cameras.json", cameras, bounds=BOX)
     return json.loads((tmp_path / "cameras.json").read_text())
 
 
 def test_cameras_come_back_bit_for_bit(tmp_path, cameras):
     path = tmp_path / "cameras.json"
-    write_cameras(path, cameras, images=["images/a b.png", None], masks=[None, Path("masks/1.png")], times=[0.0, 1 / 30])
+    write_cameras(path, cameras, images=["images/a b.png", None], masks=[None, Path("masks/1.png")], times=[0.0, 1 / 30], bounds=BOX)
     read = read_camera_file(path)
     for name in ("K", "camera_from_world", "size"):
         assert torch.equal(getattr(read.cameras, name), getattr(cameras, name))
@@ -49,6 +50,13 @@ def test_cameras_come_back_bit_for_bit(tmp_path, cameras):
     assert read.images == (tmp_path / "images/a b.png", None)
     assert read.masks == (None, tmp_path / "masks/1.png")
     assert read.times == (0.0, 1 / 30)
+    assert read.bounds is not None
+    assert torch.equal(read.bounds, BOX)
+
+
+def test_bounds_may_be_left_out(tmp_path, cameras):
+    write_cameras(tmp_path / "cameras.json", cameras)
+    assert read_camera_file(tmp_path / "cameras.json").bounds is None
 
 
 def test_a_plain_record_has_pixel_centres_at_integers(tmp_path):
@@ -103,6 +111,9 @@ FAULTS = [
     (("cameras", 0, "image"), "", "relative to this file"),
     (("cameras", 0, "mask"), 3, "relative to this file"),
     (("cameras", 0, "time"), "noon", "finite number"),
+    (("bounds",), [[0, 0, 0]], r"bounds is .*expected \[\[x0, y0, z0\]"),
+    (("bounds", 1), [1, 2], r"bounds is .*expected \[\[x0, y0, z0\]"),
+    (("bounds", 1, 2), "far", r"bounds\[1\]\[2\] is 'far', expected a finite number"),
 ]
 # What a schema cannot say.
 BEYOND_THE_SCHEMA = [
@@ -111,6 +122,7 @@ BEYOND_THE_SCHEMA = [
     (("cameras", 0, "camera_from_world"), [[2, 0, 0, 0], [0, 2, 0, 0], [0, 0, 2, 0], [0, 0, 0, 1]], "no rotation"),
     (("cameras", 1, "name"), "000000", r"cameras\[0\] and cameras\[1\] are both named '000000'"),
     (("cameras", 0, "K", 0, 2), 10**400, "finite number"),
+    (("bounds", 1, 0), -0.5, r"bounds\[1\]\[0\] is -0.5, expected more than -0.33"),
 ]
 
 
@@ -187,13 +199,14 @@ def test_any_value_anywhere_is_read_or_refused(tmp_path_factory, place, value):
     folder = tmp_path_factory.mktemp("fuzz")
     pose = [[1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]]
     camera = {"width": 4, "height": 3, "K": [[5, 0, 2], [0, 5, 1.5], [0, 0, 1]], "camera_from_world": pose}
-    base = {"format": "recon-cameras", "version": 1, "cameras": [{"name": "a", **camera}, {"name": "b", **camera}]}
+    cameras = [{"name": "a", **camera}, {"name": "b", **camera}]
+    base = {"format": "recon-cameras", "version": 1, "cameras": cameras, "bounds": [[0, 0, 0], [1, 1, 1]]}
     (folder / "a.json").write_text(json.dumps(changed({**base, "extra": 1} if place == ("extra",) else fill(base), place, value or 0)))
     try:
-        cameras = read_cameras(folder / "a.json")
+        read = read_cameras(folder / "a.json")
     except InputError as error:
-        cameras = error
-    assert isinstance(cameras, InputError) or bool(torch.isfinite(cameras.K).all())
+        read = error
+    assert isinstance(read, InputError) or bool(torch.isfinite(read.K).all())
 
 
 def fill(document: dict) -> dict:

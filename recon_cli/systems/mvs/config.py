@@ -34,14 +34,40 @@ class SrdfConfig(Recipe):
 class FilterConfig(Recipe):
     """Which depths are believed: those that other views confirm."""
 
-    neighbours: int = Field(default=8, ge=1, le=64, description="views that are asked")
-    agreeing: int = Field(default=2, ge=0, le=64, description="views that must agree")
+    neighbours: int = Field(default=8, ge=1, le=16, description="views that are asked")
+    agreeing: int = Field(default=2, ge=0, le=16, description="views that must agree; 0 keeps all that no view contradicts")
+    pixels: float = Field(default=1.0, gt=0.0, description="largest distance of a point from its pixel, to the other view and back [px]")
+    relative: float = Field(default=0.002, gt=0.0, lt=1.0, description="largest difference of two agreeing depths, as a share of the depth")
+    edge: float = Field(default=0.01, gt=0.0, lt=1.0, description="jump between neighbouring pixels that is an edge, as a share of the depth")
+    averaging: bool = Field(default=True, description="replace a depth by the weighted mean of those that agree")
+    conflicts: float = Field(
+        default=1.0, ge=0.0, description="views that look through a point for each that agrees, at which it goes; 0 asks nobody"
+    )
+    doubtful: float = Field(default=0.3, ge=0.0, le=1.0, description="depths of lower confidence need one more view that agrees")
+    speckle: int = Field(default=40, ge=0, description="connected pieces of a map with fewer pixels than this go")
+    bilateral_radius: int = Field(default=0, ge=0, le=16, description="radius of the edge-keeping smoothing before the filter [px]; 0: none")
+    bilateral_depth: float = Field(
+        default=0.002, gt=0.0, lt=1.0, description="distance from the local plane that still counts as the same surface, as a share of the depth"
+    )
+    bilateral_color: float = Field(default=24.0, gt=0.0, description="colour difference that still counts as the same surface [grey levels]")
 
 
 class FusionConfig(Recipe):
     """From depth maps to one surface."""
 
-    voxel_pixels: float = Field(default=1.0, gt=0.0, description="side of a voxel, in pixels' footprints at the surface")
+    voxel: float | None = Field(default=None, gt=0.0, description="side of a voxel [scene units]; null: from voxel_pixels")
+    voxel_pixels: float = Field(default=1.5, gt=0.0, description="side of a voxel, in pixels' footprints at the surface (median over maps)")
+    truncation: float = Field(default=4.0, ge=2.0, le=16.0, description="distance at which signed distances are cut off [voxels]")
+    free_space: float = Field(default=0.5, ge=0.0, le=1.0, description="weight of a view that looks through a voxel, beside one that sees it")
+    memory_limit_mb: int = Field(default=3000, ge=16, description="memory that the volume may take [MB]")
+    views: int = Field(default=2, ge=0, description="depth maps that must see a face")
+    view_tolerance: float = Field(
+        default=0.005, gt=0.0, lt=1.0, description="a map sees a face whose centre is this close to its depth, as a share of the depth"
+    )
+    mask_views: int = Field(default=1, ge=0, description="views in whose masks a vertex may be missing before it goes")
+    component: float = Field(default=0.01, ge=0.0, le=1.0, description="pieces smaller than this share of the largest one's area go")
+    largest_component: bool = Field(default=False, description="keep the largest piece alone")
+    watertight: bool = Field(default=False, description="close the surface: what no view sees into is solid, up to the visual hull")
 
 
 class MvsRecipe(Recipe):

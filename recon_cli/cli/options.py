@@ -37,6 +37,14 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Check recipe, inputs an
 MaxSize = Annotated[
     int | None, typer.Option("--max-size", min=16, metavar="PX", help="Shrink images whose longest side is larger.", show_default=False)
 ]
+ShardText = Annotated[
+    str | None,
+    typer.Option("--shard", metavar="i/N", help="Compute only part i of N (1/N is the first), to share a job.", show_default=False),
+]
+MemoryLimit = Annotated[
+    int | None,
+    typer.Option("--memory-limit", min=1, metavar="MB", help="Refuse before the start what is estimated to need more.", show_default=False),
+]
 Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Say more on stderr.")]
 Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Say nothing on stderr but warnings and errors.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON record a line.")]

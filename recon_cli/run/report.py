@@ -113,6 +113,25 @@ class Tables:
 
 
 @dataclass(frozen=True)
+class Bars:
+    """A bar for each name, its length a share in [0, 1], its value as text."""
+
+    caption: str
+    shares: Mapping[str, float]
+    texts: Mapping[str, str]
+
+    def html(self) -> str:
+        rows = "".join(
+            f'<div class="bar"><span class="bar-name">{escape(name)}</span><span class="bar-track">'
+            f'<span class="bar-fill" style="width:{100 * min(1.0, max(0.0, share)):.1f}%"></span></span>'
+            f'<span class="bar-value">{escape(self.texts[name])}</span></div>'
+            for name, share in self.shares.items()
+        )
+        caption = escape(self.caption)
+        return f'<figure><div class="bars" role="img" aria-label="{caption}">{rows}</div><figcaption>{caption}</figcaption></figure>'
+
+
+@dataclass(frozen=True)
 class Charts:
     """Small charts in a grid, each with a cursor that follows the frame of the 3D view."""
 
@@ -163,12 +182,15 @@ class View3D:
         modes = [("1", "shaded")]
         if "texture" in self.record:
             modes.insert(0, ("0", "texture"))
+        if "colors" in self.record:
+            modes.insert(0, ("4", "colours"))
         if "values" in self.record:
             modes.append(("2", f"{self.record['valuesLabel']}, 0 to {self.record['valuesTop']:.3g} {self.record['valuesUnit']}"))
         options = "".join(f'<option value="{value}">{escape(name)}</option>' for value, name in modes)
         return _asset("viewer.html").format(
             options=options,
             last=int(self.record["frames"]) - 1,
+            still=" hidden" if int(self.record["frames"]) == 1 else "",
             caption=escape(self.caption),
             data=json.dumps(self.record, separators=(",", ":")).replace("<", "\\u003c"),
         )

@@ -21,14 +21,14 @@ from recon_cli.run.checkpoints import Checkpoints
 from recon_cli.run.device import choose_device
 from recon_cli.run.folder import RunFolder, plan_run
 from recon_cli.run.hooks import Display, RunHooks
+from recon_cli.run.origin import RunFacts, library_versions, title_of
 from recon_cli.run.report import write_page
 from recon_cli.run.sft_film import Film, FilmOptions, shoot
 from recon_cli.run.sft_inputs import SftSources, load_inputs
 from recon_cli.run.sft_outputs import write_curves, write_surface
-from recon_cli.run.sft_page import RunFacts, edge_change, sft_page
+from recon_cli.run.sft_page import edge_change, sft_page
 from recon_cli.run.sft_params import fitted_physics, write_physics
 from recon_cli.run.signals import StopSignals
-from recon_cli.run.versions import versions
 from recon_cli.systems.sft.config import SftRecipe
 from recon_cli.systems.sft.result import SftInputs, SftResult
 from recon_cli.systems.sft.run import run
@@ -187,7 +187,6 @@ def _record(folder: RunFolder, result: SftResult, film: Film, seconds: Mapping[s
 
 
 def _facts(job: FitJob, device: torch.device, record: Mapping[str, Any]) -> RunFacts:
-    libraries = ", ".join(f"{name} {version}" for name, version in versions().items() if isinstance(version, str) and name != "system")
     facts = {
         "video": str(job.sources.video),
         "template": str(job.sources.template),
@@ -195,12 +194,6 @@ def _facts(job: FitJob, device: torch.device, record: Mapping[str, Any]) -> RunF
         "time": f"{record['fit_seconds']:.1f} s to fit, {record['write_seconds']:.1f} s to write the files",
         "seed": str(job.seed),
         "device": str(device),
-        "versions": libraries,
+        "versions": library_versions(),
     }
-    return RunFacts(title=_title(job.sources.video), command=shlex.join(job.command), recipe_text=recipe_text(job.recipe), facts=facts)
-
-
-def _title(video: Path) -> str:
-    """The clip's name, with its folder's where that says more."""
-    name = video.resolve()
-    return f"{name.parent.name} / {name.stem}" if name.parent.name else name.stem
+    return RunFacts(title=title_of(job.sources.video), command=shlex.join(job.command), recipe_text=recipe_text(job.recipe), facts=facts)

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from recon_cli.run.charts import Chart, SvgChart, chart_svg, name_and_unit
+from recon_cli.run.origin import RunFacts, origin_section
 from recon_cli.run.pictures import contact_sheet, encode_jpeg
-from recon_cli.run.report import Block, Charts, Code, Facts, Movie, Notes, Number, Page, Picture, Section, Table, Tables, View3D
+from recon_cli.run.report import Block, Charts, Facts, Movie, Notes, Number, Page, Picture, Section, Table, Tables, View3D
 from recon_cli.run.sft_film import Film
 from recon_cli.run.viewer import MeshSequence, pack_sequence
 from recon_cli.systems.sft.result import SftResult, TemplateCheck
@@ -28,23 +28,6 @@ _CURVES = {
     "seen": ("Part of the surface compared", "%", 100.0),
     "iterations": ("Solver steps", "", 1.0),
 }
-
-
-@dataclass(frozen=True)
-class RunFacts:
-    """How a run came about, as its folder records it.
-
-    Attributes:
-        title: what was fitted, such as the clip's name.
-        command: the command line.
-        recipe_text: the resolved recipe as YAML.
-        facts: name and value of whatever else identifies the run (seed, device, versions, times).
-    """
-
-    title: str
-    command: str
-    recipe_text: str
-    facts: Mapping[str, str]
 
 
 def sft_page(result: SftResult, film: Film, facts: RunFacts, *, overlay: Path) -> Page:
@@ -64,7 +47,7 @@ def sft_page(result: SftResult, film: Film, facts: RunFacts, *, overlay: Path) -
             Section("Numbers of every frame", (Charts(curve_charts(result, film)),)),
             Section("Cloth and forces", _physics_blocks(result), "What the simulator needs in order to repeat the motion."),
             Section("Template", _template_blocks(result), "Whether the template lies where the first frame shows it."),
-            Section("How it was made", _origin_blocks(facts)),
+            origin_section(facts),
         ),
         footer="Lengths in metres, forces in newtons. The files behind this page are in the folder out beside it.",
     )
@@ -247,10 +230,6 @@ def template_facts(check: TemplateCheck) -> dict[str, str]:
         facts["their distance from the projection"] = f"mean {mean:.2f} px, deviation {deviation:.2f} px, largest {largest:.2f} px"
         facts["their scale against the projection"] = f"{check.uv_scale:.4f}"
     return facts
-
-
-def _origin_blocks(facts: RunFacts) -> list[Block]:
-    return [Code(facts.command), Facts(facts.facts), Code(facts.recipe_text, summary="Recipe, with every key")]
 
 
 def _short(value: float) -> str:

@@ -1,4 +1,4 @@
-"""The mesh sequence of a run, packed for the interactive view of a report page (``assets/viewer.js``)."""
+"""The mesh or mesh sequence of a run, packed for the interactive view of a report page (``assets/viewer.js``)."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ class MeshSequence:
         values: one number a vertex and frame, shape [T, V], shown as colours, or None.
         values_label: name of ``values``.
         values_unit: their unit.
+        colors: sRGB colours of the vertices in [0, 1], shape [V, 3], or None.
         eye: position of the recording camera [scene units].
         up: the recording camera's upward direction in the world.
         fps: frames per second.
@@ -41,6 +42,7 @@ class MeshSequence:
     values: NDArray[np.floating] | None = None
     values_label: str = ""
     values_unit: str = ""
+    colors: NDArray[np.floating] | None = None
 
 
 def pack_sequence(sequence: MeshSequence, *, max_bytes: int) -> dict[str, Any]:
@@ -73,6 +75,8 @@ def pack_sequence(sequence: MeshSequence, *, max_bytes: int) -> dict[str, Any]:
     if sequence.values is not None:
         record |= {"valuesLabel": sequence.values_label, "valuesUnit": sequence.values_unit}
         record |= _pack_values(np.asarray(sequence.values[::stride], dtype=np.float64), corner_vertex)
+    if sequence.colors is not None:
+        record["colors"] = _base64(np.round(np.clip(sequence.colors, 0, 1) * 255).astype(np.uint8)[corner_vertex])
     return record
 
 

@@ -4,6 +4,7 @@ from html.parser import HTMLParser
 
 from recon_cli.run.charts import chart_svg, charts_of
 from recon_cli.run.report import (
+    Bars,
     Charts,
     Code,
     Facts,
@@ -133,3 +134,17 @@ def test_page_is_written_whole(tmp_path):
     write_page(tmp_path / "report.html", page())
     assert (tmp_path / "report.html").read_text(encoding="utf-8") == render_page(page())
     assert [path.name for path in tmp_path.iterdir()] == ["report.html"]
+
+
+def test_bars_are_as_long_as_their_shares_and_stay_within_their_track():
+    text = Bars("kept & seen", {"a<b": 0.25, "over": 1.5, "under": -1.0}, {"a<b": "25 %", "over": "150 %", "under": "-"}).html()
+    assert re.findall(r"width:([\d.]+)%", text) == ["25.0", "100.0", "0.0"]
+    assert "a&lt;b" in text
+    assert "kept &amp; seen" in text
+
+
+def test_a_single_mesh_has_no_player_and_its_colours_come_first():
+    still = View3D({"frames": 1, "colors": "AAAA"}, "a mesh").html()
+    assert re.search(r'data-part="play" hidden', still)
+    assert still.index('<option value="4">') < still.index('<option value="1">')
+    assert " hidden" not in View3D(RECORD, "a sequence").html()

@@ -8,9 +8,10 @@ import torch
 
 from recon_cli.core.cameras import Cameras
 from recon_cli.core.mesh import Mesh
+from recon_cli.run.origin import RunFacts
 from recon_cli.run.report import render_page
 from recon_cli.run.sft_film import Film
-from recon_cli.run.sft_page import MAX_EMBEDDED_FILM, RunFacts, curves_of, edge_change, sft_page, template_facts, verdict
+from recon_cli.run.sft_page import MAX_EMBEDDED_FILM, curves_of, edge_change, sft_page, template_facts, verdict
 from recon_cli.systems.sft.balance import Physics
 from recon_cli.systems.sft.materials import published
 from recon_cli.systems.sft.result import SftResult, TemplateCheck

@@ -57,3 +57,14 @@ def test_values_are_scaled_to_their_own_top_and_still_values_do_not_divide_by_ze
     assert (record["valuesLabel"], record["valuesUnit"], record["valuesTop"]) == ("force", "N", pytest.approx(3.0, rel=0.01))
     still = pack_sequence(sequence(values=np.zeros((5, 4)), values_label="force", values_unit="N"), max_bytes=10**6)
     assert not unpack(still["values"], "u1").any()
+
+
+def test_colours_follow_the_vertices_they_belong_to():
+    colors = np.array([[0.0, 0.5, 1.0], [1.0, 0.0, 0.0], [2.0, -1.0, 0.2], [0.0, 0.0, 0.0]])
+    record = pack_sequence(sequence(1, colors=colors), max_bytes=10**6)
+    assert unpack(record["colors"], "u1").reshape(4, 3).tolist() == [[0, 128, 255], [255, 0, 0], [255, 0, 51], [0, 0, 0]]
+    uvs = np.zeros((5, 2))
+    split = sequence(1, colors=colors, uvs=uvs, face_uvs=np.array([[0, 1, 2], [4, 2, 3]]))
+    drawn = unpack(pack_sequence(split, max_bytes=10**6)["colors"], "u1").reshape(-1, 3)
+    assert drawn[0].tolist() == drawn[1].tolist() == [0, 128, 255]
+    assert len(drawn) == 5

@@ -1,20 +1,20 @@
-// An orbit view of a mesh sequence in plain WebGL: no library, no network.
+// An orbit view of a mesh or mesh sequence in plain WebGL: no library, no network.
 // The page holds <figure class="viewer"> with a canvas, controls, and the packed sequence as JSON.
 "use strict";
 
 const VERTEX_SHADER = `
-attribute vec3 position; attribute vec3 normal; attribute vec2 uv; attribute float value;
+attribute vec3 position; attribute vec3 normal; attribute vec2 uv; attribute float value; attribute vec3 color;
 uniform mat4 clipFromWorld; uniform vec3 eye;
-varying vec3 vNormal; varying vec3 vToEye; varying vec2 vUv; varying float vValue;
+varying vec3 vNormal; varying vec3 vToEye; varying vec2 vUv; varying float vValue; varying vec3 vColor;
 void main() {
-  vNormal = normal; vToEye = eye - position; vUv = uv; vValue = value;
+  vNormal = normal; vToEye = eye - position; vUv = uv; vValue = value; vColor = color;
   gl_Position = clipFromWorld * vec4(position, 1.0);
 }`;
 
 const FRAGMENT_SHADER = `
 precision mediump float;
 uniform int mode; uniform sampler2D image; uniform vec3 ink;
-varying vec3 vNormal; varying vec3 vToEye; varying vec2 vUv; varying float vValue;
+varying vec3 vNormal; varying vec3 vToEye; varying vec2 vUv; varying float vValue; varying vec3 vColor;
 vec3 heat(float t) {  // black, purple, orange, pale yellow: close to the inferno map
   vec3 a = mix(vec3(0.07, 0.05, 0.18), vec3(0.53, 0.13, 0.42), smoothstep(0.0, 0.4, t));
   vec3 b = mix(a, vec3(0.95, 0.45, 0.10), smoothstep(0.35, 0.75, t));
@@ -25,6 +25,7 @@ void main() {
   vec3 n = normalize(vNormal); vec3 v = normalize(vToEye);
   float facing = abs(dot(n, v));
   if (mode == 0) { gl_FragColor = vec4(texture2D(image, vUv).rgb * (0.72 + 0.28 * facing), 1.0); return; }
+  if (mode == 4) { gl_FragColor = vec4(vColor * (0.72 + 0.28 * facing), 1.0); return; }
   if (mode == 2) { gl_FragColor = vec4(heat(vValue) * (0.7 + 0.3 * facing), 1.0); return; }
   bool front = dot(n, v) > 0.0;
   vec3 cloth = front ? vec3(0.93, 0.90, 0.84) : vec3(0.80, 0.85, 0.92);
@@ -48,6 +49,7 @@ class Sequence {
     this.triangles = new Uint32Array(decode(data.triangles));
     this.uvs = data.uvs ? new Float32Array(decode(data.uvs)) : new Float32Array(data.vertices * 2);
     this.values = data.values ? new Uint8Array(decode(data.values)) : null;
+    this.colors = data.colors ? Float32Array.from(new Uint8Array(decode(data.colors)), (level) => level / 255) : new Float32Array(data.vertices * 3);
     this.steps = steps;
     this.positions = new Float32Array(data.vertices * 3);
     this.normals = new Float32Array(data.vertices * 3);
@@ -124,7 +126,7 @@ class Painter {
     this.program = this.link();
     gl.useProgram(this.program);
     this.buffers = {};
-    for (const name of ["position", "normal", "uv", "value"]) this.buffers[name] = gl.createBuffer();
+    for (const name of ["position", "normal", "uv", "value", "color"]) this.buffers[name] = gl.createBuffer();
     this.fill = this.indices(sequence.triangles);
     this.wire = this.indices(sequence.lines);
     if (sequence.data.texture) this.loadTexture(sequence.data.texture, redraw);
@@ -176,6 +178,7 @@ class Painter {
     gl.enable(gl.BLEND); gl.blendFunc(gl.ONE, gl.ONE_MINUS_SRC_ALPHA);
     this.attribute("position", s.positions, 3); this.attribute("normal", s.normals, 3);
     this.attribute("uv", s.uvs, 2); this.attribute("value", s.levels, 1);
+    this.attribute("color", s.colors, 3);
     const place = (name) => gl.getUniformLocation(this.program, name);
     const { matrix, eye } = orbit.clipFromWorld(width / height);
     gl.uniformMatrix4fv(place("clipFromWorld"), false, matrix);
@@ -294,6 +297,6 @@ function moveCursors(frame) {
 
 for (const figure of document.querySelectorAll("figure.viewer")) {
   try { new Viewer(figure); } catch (error) {
-    figure.querySelector("[data-part=stage]").textContent = `This browser cannot draw the 3D view (${error.message}). The meshes are in out/meshes.`;
+    figure.querySelector("[data-part=stage]").textContent = `This browser cannot draw the 3D view (${error.message}). The meshes are in the folder out.`;
   }
 }

@@ -13,6 +13,9 @@ class ViewsConfig(Recipe):
     """Which views look at each other."""
 
     neighbours: int = Field(default=8, ge=1, le=64, description="views that a view may be compared with, the best first")
+    best_angle: float = Field(default=8.0, gt=0.0, le=60.0, description="angle between two rays to a point that serves best [degrees]")
+    angle_spread: float = Field(default=12.0, gt=0.0, description="how fast larger angles lose value [degrees]")
+    largest_angle: float = Field(default=60.0, gt=0.0, le=120.0, description="views further apart are never compared [degrees]")
     group_size: int = Field(default=16, ge=2, description="largest number of views in a group that is solved together")
 
 

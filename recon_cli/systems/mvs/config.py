@@ -28,6 +28,30 @@ class StartConfig(Recipe):
     hull_resolution: int = Field(default=192, ge=16, le=1024, description="cells of the visual hull along the longest side of its box")
 
 
+class SearchConfig(Recipe):
+    """Slanted-patch search and propagation at every resolution."""
+
+    sources: int = Field(default=4, ge=1, le=16, description="views that each view is compared with")
+    best: int = Field(default=2, ge=1, le=16, description="of these, the best ones whose mean decides, pixel by pixel")
+    coarsest_size: int = Field(default=100, ge=16, description="longest side of the coarsest pictures, where the sweep runs [px]")
+    sweep_planes: int = Field(default=32, ge=2, le=1024, description="planes of the sweep, at equal steps of inverse depth")
+    rounds: int = Field(default=3, ge=0, le=50, description="rounds of search at each resolution but the last")
+    final_rounds: int = Field(default=2, ge=0, le=50, description="rounds of search at full resolution")
+    window: Literal["dense", "quincunx", "sparse", "wide"] = Field(default="sparse", description="25 taps: every other pixel of 9 x 9")
+    final_window: Literal["dense", "quincunx", "sparse", "wide"] = Field(
+        default="quincunx", description="25 taps at full resolution: every other pixel of 7 x 7"
+    )
+    reach: int = Field(default=5, ge=1, le=31, description="farthest neighbour whose plane is tried [px]")
+    tries: int = Field(default=2, ge=0, le=32, description="random changes that are tried a round")
+    disparity: float = Field(default=1.0, gt=0.0, description="scale of the random changes in the first round, then halved [px]")
+    newton_steps: int = Field(default=1, ge=0, le=10, description="Gauss-Newton steps on the plane a round")
+    damping: float = Field(default=0.05, gt=0.0, description="added to the normal equations [deviations² per px²]")
+    good_cost: float = Field(default=0.0, ge=0.0, le=2.0, description="cost below which no random change is tried")
+    noise: float = Field(default=0.01, gt=0.0, le=1.0, description="noise of the pictures; windows flatter than this say nothing [grey]")
+    contrast: float = Field(default=0.2, gt=0.0, description="difference to the centre at which a tap counts half [grey]")
+    background_cost: float = Field(default=0.5, ge=0.0, le=2.0, description="cost of falling on another view's background, each")
+
+
 class SrdfConfig(Recipe):
     """Optimisation of signed ray distances (Zins et al. 2022, Eq. 1 to 4)."""
 
@@ -78,6 +102,7 @@ class MvsRecipe(Recipe):
 
     views: ViewsConfig = ViewsConfig()
     start: StartConfig = StartConfig()
+    search: SearchConfig = SearchConfig()
     srdf: SrdfConfig = SrdfConfig()
     filter: FilterConfig = FilterConfig()
     fusion: FusionConfig = FusionConfig()

@@ -29,7 +29,7 @@ def nearest_squared_distance(
     """
     from scipy.spatial import KDTree
 
-    query_array, reference_array = _finite_array(queries, "queries"), _finite_array(references, "references")
+    query_array, reference_array = finite_array(queries, "queries"), finite_array(references, "references")
     if not len(reference_array):
         raise InputError("cannot search the nearest of no points; expected at least one reference point")
     # Splitting in the middle instead of at the median builds faster and answers as fast on surfaces.
@@ -40,7 +40,16 @@ def nearest_squared_distance(
     return torch.from_numpy(squared).to(device), torch.from_numpy(np.asarray(index, dtype=np.int64)).to(device)
 
 
-def _finite_array(points: Tensor, name: str) -> np.ndarray:
+def finite_array(points: Tensor, name: str) -> np.ndarray:  # [N, 3] -> [N, 3] float64
+    """The points as an array for numpy's and scipy's functions.
+
+    Args:
+        points: positions.
+        name: what they are, in the plural, for the message.
+
+    Raises:
+        InputError: the shape is not [N, 3], or a coordinate is not finite.
+    """
     array = points.detach().to("cpu", torch.float64).numpy()
     if array.ndim != 2 or array.shape[1] != 3:
         raise InputError(f"{name} have shape {list(array.shape)}, expected [N, 3]")

@@ -44,7 +44,9 @@ class PictureSet:
     levels: int
 
     @staticmethod
-    def build(images: Sequence[Tensor], masks: Sequence[Tensor] | None, cameras: Cameras, *, levels: int, device: torch.device) -> PictureSet:
+    def build(
+        images: Sequence[Tensor], masks: Sequence[Tensor] | None, cameras: Cameras, *, levels: int, device: torch.device
+    ) -> PictureSet:
         """Average pictures [H, W, 3] uint8 down to ``levels`` sizes; a small pixel is object where any part of it is."""
         smallest = int(cameras.size.min())
         levels = max(1, min(levels, 1 + int(torch.tensor(smallest / _SMALLEST).log2().floor())))

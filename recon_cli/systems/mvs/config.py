@@ -35,6 +35,7 @@ class SearchConfig(Recipe):
     best: int = Field(default=2, ge=1, le=16, description="of these, the best ones whose mean decides, pixel by pixel")
     coarsest_size: int = Field(default=100, ge=16, description="longest side of the coarsest pictures, where the sweep runs [px]")
     sweep_planes: int = Field(default=32, ge=2, le=1024, description="planes of the sweep, at equal steps of inverse depth")
+    enabled: bool = Field(default=True, description="search first; else the optimisation starts where the rays enter their intervals")
     rounds: int = Field(default=3, ge=0, le=50, description="rounds of search at each resolution but the last")
     final_rounds: int = Field(default=2, ge=0, le=50, description="rounds of search at full resolution")
     window: Literal["dense", "quincunx", "sparse", "wide"] = Field(default="sparse", description="25 taps: every other pixel of 9 x 9")
@@ -52,10 +53,31 @@ class SearchConfig(Recipe):
     background_cost: float = Field(default=0.5, ge=0.0, le=2.0, description="cost of falling on another view's background, each")
 
 
+class SrdfEpoch(Recipe):
+    """One pass of the optimisation over all rays (Section 4.1: intervals shrink, resolution grows)."""
+
+    level: int = Field(default=0, ge=0, le=12, description="resolution: 0 is full size, each level halves it")
+    offset: float = Field(default=1.0, gt=0.0, description="half of the sampled interval [px of disparity at this resolution]")
+    samples: int = Field(default=7, ge=2, le=64, description="samples in the interval, the same at every resolution")
+    steps: int = Field(default=5, ge=1, le=1000, description="ascent steps")
+
+
 class SrdfConfig(Recipe):
     """Optimisation of signed ray distances (Zins et al. 2022, Eq. 1 to 4)."""
 
+    epochs: tuple[SrdfEpoch, ...] = Field(default=(), description="passes, the coarsest first; none leaves the search's result")
     prior: Literal["median", "patch", "learned"] = Field(default="patch", description="photo-consistency: Eq. 4, slanted patches, Fig. 6")
+    prior_file: str | None = Field(default=None, description="weights of the learned prior; null: the ones that come with recon")
+    ascent: Literal["closed", "adam"] = Field(
+        default="closed", description="closed: each ray's maximum while the other maps are held; adam: gradients of the whole energy"
+    )
+    rate: float = Field(default=0.05, gt=0.0, le=1.0, description="Adam's step, as a share of the offset")
+    neighbours: int = Field(default=8, ge=1, le=64, description="views of the group that vote on a sample")
+    variance: float = Field(default=0.16, gt=0.0, description="sigma_d of Eq. 3, in offsets squared")
+    occlusion: float = Field(default=0.1, gt=0.0, le=1.0, description="Gamma of Eq. 3")
+    color_variance: float = Field(default=0.0069, gt=0.0, description="sigma_c of Eq. 4, for colours in [0, 1]")
+    color_occlusion: float = Field(default=0.1, gt=0.0, le=1.0, description="Gamma of Eq. 4")
+    patch_scale: float = Field(default=0.2, gt=0.0, description="the patch prior is exp(-(1 - NCC) / this)")
 
 
 class FilterConfig(Recipe):
@@ -65,18 +87,27 @@ class FilterConfig(Recipe):
     agreeing: int = Field(default=2, ge=0, le=16, description="views that must agree; 0 keeps all that no view contradicts")
     pixels: float = Field(default=1.0, gt=0.0, description="largest distance of a point from its pixel, to the other view and back [px]")
     relative: float = Field(default=0.002, gt=0.0, lt=1.0, description="largest difference of two agreeing depths, as a share of the depth")
-    edge: float = Field(default=0.01, gt=0.0, lt=1.0, description="jump between neighbouring pixels that is an edge, as a share of the depth")
+    edge: float = Field(
+        default=0.01, gt=0.0, lt=1.0, description="jump between neighbouring pixels that is an edge, as a share of the depth"
+    )
     averaging: bool = Field(default=True, description="replace a depth by the weighted mean of those that agree")
     conflicts: float = Field(
         default=1.0, ge=0.0, description="views that look through a point for each that agrees, at which it goes; 0 asks nobody"
     )
     doubtful: float = Field(default=0.3, ge=0.0, le=1.0, description="depths of lower confidence need one more view that agrees")
     speckle: int = Field(default=40, ge=0, description="connected pieces of a map with fewer pixels than this go")
-    bilateral_radius: int = Field(default=0, ge=0, le=16, description="radius of the edge-keeping smoothing before the filter [px]; 0: none")
-    bilateral_depth: float = Field(
-        default=0.002, gt=0.0, lt=1.0, description="distance from the local plane that still counts as the same surface, as a share of the depth"
+    bilateral_radius: int = Field(
+        default=0, ge=0, le=16, description="radius of the edge-keeping smoothing before the filter [px]; 0: none"
     )
-    bilateral_color: float = Field(default=24.0, gt=0.0, description="colour difference that still counts as the same surface [grey levels]")
+    bilateral_depth: float = Field(
+        default=0.002,
+        gt=0.0,
+        lt=1.0,
+        description="distance from the local plane that still counts as the same surface, as a share of the depth",
+    )
+    bilateral_color: float = Field(
+        default=24.0, gt=0.0, description="colour difference that still counts as the same surface [grey levels]"
+    )
 
 
 class FusionConfig(Recipe):
@@ -85,7 +116,9 @@ class FusionConfig(Recipe):
     voxel: float | None = Field(default=None, gt=0.0, description="side of a voxel [scene units]; null: from voxel_pixels")
     voxel_pixels: float = Field(default=1.5, gt=0.0, description="side of a voxel, in pixels' footprints at the surface (median over maps)")
     truncation: float = Field(default=4.0, ge=2.0, le=16.0, description="distance at which signed distances are cut off [voxels]")
-    free_space: float = Field(default=0.5, ge=0.0, le=1.0, description="weight of a view that looks through a voxel, beside one that sees it")
+    free_space: float = Field(
+        default=0.5, ge=0.0, le=1.0, description="weight of a view that looks through a voxel, beside one that sees it"
+    )
     memory_limit_mb: int = Field(default=3000, ge=16, description="memory that the volume may take [MB]")
     views: int = Field(default=2, ge=0, description="depth maps that must see a face")
     view_tolerance: float = Field(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
@@ -14,19 +13,7 @@ from recon_cli.core.depth_maps import DepthIntervals
 from recon_cli.core.scene import Scene
 from recon_cli.kernels.patch_search import NOTHING, Match, PictureSet, Problem, Round, improve, relate, sweep
 from recon_cli.systems.mvs.config import SearchConfig
-
-
-@dataclass(frozen=True)
-class Planes:
-    """A view's hypotheses at one resolution.
-
-    Attributes:
-        planes: inverse depth and its change per pixel along x and y, shape [H, W, 3].
-        costs: 1 - NCC in [0, 2]; ``NOTHING`` off the object, shape [H, W].
-    """
-
-    planes: Tensor
-    costs: Tensor
+from recon_cli.systems.mvs.estimates import Planes
 
 
 def build_pictures(scene: Scene, config: SearchConfig, device: torch.device) -> PictureSet:
@@ -125,20 +112,50 @@ def _distance(intervals: DepthIntervals, view: int) -> float:
     return float(((intervals.near[view] + intervals.far[view])[is_known] / 2).median())
 
 
+def start_planes(pictures: PictureSet, view: int, level: int, intervals: DepthIntervals) -> Planes:
+    """Planes that face the camera where the rays enter their intervals, or at the intervals' guess where they have one."""
+    mask = pictures.picture(view, level)[1]
+    ranges = _ranges(intervals, view, mask)
+    inverse_depth = ranges[..., 1]
+    if intervals.depth is not None:
+        guess = intervals.depth[view].to(mask.device)
+        guess = F.interpolate(guess[None, None], size=mask.shape, mode="nearest")[0, 0]
+        inverse_depth = torch.where(guess > 0, 1 / guess.clamp(min=1e-30), inverse_depth)
+    is_known = mask & (inverse_depth > 0)
+    planes = torch.stack([inverse_depth, torch.zeros_like(inverse_depth), torch.zeros_like(inverse_depth)], dim=-1)
+    return Planes(planes.contiguous(), torch.where(is_known, 1.0, NOTHING))
+
+
+def resized_planes(pictures: PictureSet, view: int, level: int, estimate: Planes) -> Planes:
+    """A view's planes at another resolution of the pyramid."""
+    mask = pictures.picture(view, level)[1]
+    if estimate.costs.shape == mask.shape:
+        return estimate
+    planes = _planes_at(estimate.planes, mask.shape[0], mask.shape[1])
+    costs = F.interpolate(estimate.costs[None, None], size=mask.shape, mode="nearest")[0, 0]
+    is_known = mask & (costs < NOTHING) & (planes[..., 0] > 0)
+    return Planes(planes, torch.where(is_known, costs, torch.full_like(costs, NOTHING)))
+
+
 def _finer(planes: Tensor, costs: Tensor, problem: Problem) -> tuple[Tensor, Tensor]:
     """Hypotheses of a coarser resolution as a start of a finer one: each pixel takes the plane of the pixel above it."""
     height, width = problem.ranges.shape[:2]
-    coarse_height, coarse_width = costs.shape
-    x = (torch.arange(width, device=costs.device) + 0.5) * (coarse_width / width)
-    y = (torch.arange(height, device=costs.device) + 0.5) * (coarse_height / height)
-    column, row = x.long().clamp(max=coarse_width - 1), y.long().clamp(max=coarse_height - 1)
+    finer = _planes_at(planes, height, width)
+    inverse_depth = finer[..., 0].clamp(min=problem.ranges[..., 0], max=problem.ranges[..., 1])
+    blank = torch.full((height, width), NOTHING, dtype=torch.float32, device=costs.device)
+    return torch.cat([inverse_depth[..., None], finer[..., 1:]], dim=-1).contiguous(), blank
+
+
+def _planes_at(planes: Tensor, height: int, width: int) -> Tensor:  # [height, width, 3]
+    """Planes read at the pixel centres of another size: the plane of the pixel that covers each, extended to it."""
+    old_height, old_width = planes.shape[:2]
+    x = (torch.arange(width, device=planes.device) + 0.5) * (old_width / width)
+    y = (torch.arange(height, device=planes.device) + 0.5) * (old_height / height)
+    column, row = x.long().clamp(max=old_width - 1), y.long().clamp(max=old_height - 1)
     taken = planes[row[:, None], column[None]]
     across, down = (x - column - 0.5)[None, :], (y - row - 0.5)[:, None]
     inverse_depth = taken[..., 0] + taken[..., 1] * across + taken[..., 2] * down
-    inverse_depth = inverse_depth.clamp(min=problem.ranges[..., 0], max=problem.ranges[..., 1])
-    finer = torch.stack([inverse_depth, taken[..., 1] * (coarse_width / width), taken[..., 2] * (coarse_height / height)], dim=-1)
-    blank = torch.full((height, width), NOTHING, dtype=torch.float32, device=costs.device)
-    return finer.contiguous(), blank
+    return torch.stack([inverse_depth, taken[..., 1] * (old_width / width), taken[..., 2] * (old_height / height)], dim=-1).contiguous()
 
 
 def _seed(seed: int, view: int, level: int, index: int) -> int:

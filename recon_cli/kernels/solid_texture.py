@@ -42,7 +42,7 @@ class SolidTexture:
         tone_frequency: of the grain's first octave.
         octaves: of the grain, each twice as fine as the one before, at least 1.
         gain: amplitude of an octave against the one before.
-        tone_contrast: amplitude of the grain, relative.
+        tone_contrast: of the grain, relative; its standard deviation is about a third of it.
         region_frequency: of the regions that are flat.
         flat_level: where a smooth noise in [-1, 1] is below it, the pattern is flat; -2 for nowhere.
         flat_contrast: what is left of all contrasts there.
@@ -159,18 +159,18 @@ def noise(p: wp.vec3f, seed: wp.uint32) -> wp.float32:
 
 @wp.func
 def grain(p: wp.vec3f, octaves: int, gain: wp.float32, seed: wp.uint32) -> wp.float32:
-    """Octaves of noise, each turned against the one before so that no lattice shows; in [-1, 1)."""
+    """Octaves of noise, each turned against the one before so that no lattice shows; of the same strength for any number of them."""
     total = wp.float32(0.0)
     amplitude = wp.float32(1.0)
-    whole = wp.float32(0.0)
+    power = wp.float32(0.0)
     q = p
     for octave in range(octaves):
         total += amplitude * noise(q, seed + wp.uint32(octave))
-        whole += amplitude
+        power += amplitude * amplitude
         amplitude = amplitude * gain
         # Twice a rotation: the columns of ((2, 2, -1), (-1, 2, 2), (2, -1, 2)) / 3 are orthonormal.
         q = wp.vec3f(2.0 * q[0] - q[1] + 2.0 * q[2], 2.0 * q[0] + 2.0 * q[1] - q[2], 2.0 * q[1] + 2.0 * q[2] - q[0]) * wp.float32(2.0 / 3.0)
-    return total / whole
+    return total / wp.sqrt(power)
 
 
 @wp.struct
@@ -258,5 +258,5 @@ def paint_points(
     if settings.cell_contrast > 0.0:
         color = wp.lerp(color, ink_at(p, palette, settings), share * settings.cell_contrast)
     tone = grain(p * settings.tone_frequency, settings.octaves, settings.gain, settings.seed + wp.uint32(307))
-    color = color * (1.0 + share * settings.tone_contrast * tone)
+    color = color * wp.max(1.0 + share * settings.tone_contrast * tone, 0.1)
     albedo[n] = wp.vec3f(wp.clamp(color[0], 0.0, 1.0), wp.clamp(color[1], 0.0, 1.0), wp.clamp(color[2], 0.0, 1.0))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -10,6 +11,10 @@ from torch import Tensor
 
 from recon_cli.core.mesh import Mesh
 from recon_cli.core.normals import unit, vertex_normals
+
+
+BRIGHTNESS = 1.35
+"""Linear light that a white surface facing lamp and sky would send back; patterns are at most three quarters white."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +38,7 @@ def draw_light(azimuth: float, generator: np.random.Generator) -> Light:
     a, e = np.radians([azimuth + side, generator.uniform(20, 50)])
     direction = torch.tensor([np.cos(e) * np.sin(a), np.sin(e), np.cos(e) * np.cos(a)], dtype=torch.float32)
     share = generator.uniform(0.55, 0.7)
-    return Light(direction, 1.15 * share, 1.15 * (1 - share))
+    return Light(direction, BRIGHTNESS * share, BRIGHTNESS * (1 - share))
 
 
 def reflected(
@@ -70,14 +75,15 @@ def sky_openness(mesh: Mesh, *, rays: int, generator: np.random.Generator) -> Te
     """Cosine-weighted share of the directions above each vertex in which nothing of the mesh lies within half of its diameter."""
     import open3d as o3d
 
+    tensor: Any = o3d.core.Tensor
     caster = o3d.t.geometry.RaycastingScene(nthreads=1)
     vertices = mesh.vertices.detach().float()
-    caster.add_triangles(o3d.core.Tensor(vertices.numpy()), o3d.core.Tensor(mesh.faces.numpy().astype(np.uint32)))
+    caster.add_triangles(tensor(vertices.numpy()), tensor(mesh.faces.numpy().astype(np.uint32)))
     normals = vertex_normals(vertices, mesh.faces)
     reach = 0.5 * float(torch.linalg.vector_norm(vertices.amax(dim=0) - vertices.amin(dim=0)))
     # Unit normal plus a point of the unit sphere: directions with the density of the cosine.
     sphere = torch.from_numpy(generator.standard_normal((rays, 3))).float()
     directions = unit(normals[:, None] + 0.999 * unit(sphere))  # [V, R, 3]
     starts = (vertices + 1e-3 * reach * normals)[:, None].expand_as(directions)
-    hidden = caster.test_occlusions(o3d.core.Tensor(torch.cat([starts, directions], dim=-1).numpy()), tfar=reach).numpy()
+    hidden = caster.test_occlusions(tensor(torch.cat([starts, directions], dim=-1).numpy()), tfar=reach).numpy()
     return 1 - torch.from_numpy(hidden).float().mean(dim=1)

@@ -43,7 +43,7 @@ def draw_object(generator: np.random.Generator, *, cells: int = 80) -> Mesh:
 def draw_clutter(mesh: Mesh, cameras: Cameras, count: int, generator: np.random.Generator) -> list[Mesh]:
     """Small objects between a mesh and its cameras, clear of both.
 
-    Each hovers on the way to a random camera, moved aside by up to half the object's radius, at 1.1 to 1.4 radii from its middle.
+    Each hovers on the way to a random camera, moved aside by up to nine tenths of the object's radius, at 1.1 to 1.4 radii from its middle.
     """
     low, high = mesh.vertices.double().amin(dim=0), mesh.vertices.double().amax(dim=0)
     centre, radius = (low + high) / 2, 0.5 * float(torch.linalg.vector_norm(high - low))
@@ -51,9 +51,9 @@ def draw_clutter(mesh: Mesh, cameras: Cameras, count: int, generator: np.random.
     placed = []
     for _ in range(count):
         part = draw_object(generator, cells=32)
-        towards = eyes[int(generator.integers(len(eyes)))] - centre + radius * torch.from_numpy(generator.uniform(-0.5, 0.5, 3))
+        towards = eyes[int(generator.integers(len(eyes)))] - centre + radius * torch.from_numpy(generator.uniform(-0.9, 0.9, 3))
         reach = min(generator.uniform(1.1, 1.4) * radius, 0.6 * float(towards.norm()))
-        scale = generator.uniform(0.25, 0.5) * radius / SIZE
+        scale = generator.uniform(0.15, 0.35) * radius / SIZE
         position = centre + reach * towards / towards.norm()
         placed.append(Mesh((part.vertices.double() * scale + position).to(mesh.vertices.dtype), part.faces))
     return placed
@@ -171,7 +171,9 @@ def _isosurface(distance: Distance, cells: int) -> tuple[Array, Array]:
     along = np.linspace(-reach, reach, cells + 1)
     grid = np.stack(np.meshgrid(along, along, along, indexing="ij"), axis=-1).reshape(-1, 3)
     values = distance(grid).reshape([cells + 1] * 3)
-    vertices, faces, *_ = marching_cubes(values, 0.0, spacing=(2 * reach / cells,) * 3, gradient_direction="ascent", allow_degenerate=False)
+    vertices, faces, *_ = marching_cubes(
+        values, 0.0, spacing=(2 * reach / cells,) * 3, gradient_direction="descent", allow_degenerate=False
+    )
     return vertices.astype(np.float64) - reach, faces.astype(np.int64)
 
 

@@ -22,7 +22,7 @@ def _strong(diameter: float, generator: np.random.Generator) -> SolidTexture:
     """Inks in cells, with dots and joints at random, and a grain down to the finest scale everywhere."""
     octaves = 5
     return SolidTexture(
-        palette=_palette(generator, saturation=(0.25, 0.75), value=(0.3, 0.85)),
+        palette=_palette(generator, saturation=(0.25, 0.75), value=(0.25, 0.75)),
         seed=int(generator.integers(2**30)),
         cell_frequency=generator.uniform(9, 18) / diameter,
         cell_contrast=generator.uniform(0.6, 0.95),
@@ -31,8 +31,8 @@ def _strong(diameter: float, generator: np.random.Generator) -> SolidTexture:
         dot=generator.choice([0.0, 1.0]) * generator.uniform(0.2, 0.4),
         tone_frequency=FINEST / 2 ** (octaves - 1) / diameter,
         octaves=octaves,
-        gain=generator.uniform(0.65, 0.85),
-        tone_contrast=generator.uniform(0.7, 0.95),
+        gain=generator.uniform(0.95, 1.25),
+        tone_contrast=generator.uniform(0.7, 1.0),
     )
 
 
@@ -42,16 +42,16 @@ def _weak(diameter: float, generator: np.random.Generator) -> SolidTexture:
         palette=_palette(generator, saturation=(0.1, 0.4), value=(0.45, 0.75)),
         seed=int(generator.integers(2**30)),
         cell_frequency=generator.uniform(4, 7) / diameter,
-        cell_contrast=generator.uniform(0.06, 0.12),
+        cell_contrast=generator.uniform(0.12, 0.25),
         bend=0.5,
         joint=0.0,
         dot=0.0,
-        tone_frequency=generator.uniform(5, 9) / diameter,
+        tone_frequency=generator.uniform(8, 14) / diameter,
         octaves=3,
         gain=0.5,
-        tone_contrast=generator.uniform(0.12, 0.2),
+        tone_contrast=generator.uniform(0.2, 0.35),
         region_frequency=generator.uniform(2.5, 4) / diameter,
-        flat_level=generator.uniform(0.05, 0.2),
+        flat_level=generator.uniform(0.0, 0.15),
         flat_contrast=0.12,
     )
 

@@ -12,7 +12,6 @@ from torch import Tensor
 from recon_cli.core.mesh import Mesh
 from recon_cli.core.normals import unit, vertex_normals
 
-
 BRIGHTNESS = 1.35
 """Linear light that a white surface facing lamp and sky would send back; patterns are at most three quarters white."""
 

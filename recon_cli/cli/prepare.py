@@ -11,9 +11,11 @@ import typer
 
 from recon_cli.cli.console import Console, emit
 from recon_cli.cli.options import Json, MaxSize, Out, Overwrite, Quiet, Seed
+from recon_cli.cli.prepare_cameras import cameras
 from recon_cli.core.errors import UsageError
 
 app = typer.Typer()
+app.command()(cameras)
 
 
 class Kind(StrEnum):

@@ -42,13 +42,17 @@ def read_image(path: PathText) -> Tensor:  # [H, W, 3]
     return torch.from_numpy(pixels.astype(np.float32) / largest)
 
 
-def read_frame(path: PathText) -> Tensor:  # [H, W, 3]
+def read_frame(path: PathText, *, upright: bool = True) -> Tensor:  # [H, W, 3]
     """A picture as uint8 sRGB; 16 bits are rounded to 8, gray is repeated, alpha dropped.
+
+    Args:
+        path: the file.
+        upright: whether to apply the EXIF orientation; without it the pixels come as the sensor saw them.
 
     Raises:
         InputError: as ``read_image``.
     """
-    pixels = _colour(_read_pixels(path))
+    pixels = _colour(_read_pixels(path, upright=upright))
     if pixels.dtype == np.uint16:
         pixels = ((pixels.astype(np.uint32) * 255 + 32767) // 65535).astype(np.uint8)
     return torch.from_numpy(np.ascontiguousarray(pixels))
@@ -99,6 +103,16 @@ def image_size(path: PathText) -> tuple[int, int]:
         metadata = file.metadata(index=0, exclude_applied=False)
         width, height = _checked_size(path, metadata)
         return (height, width) if metadata.get("Orientation", 1) in (5, 6, 7, 8) else (width, height)
+
+
+def image_orientation(path: PathText) -> int:
+    """The EXIF orientation of a picture, 1 to 8; 1 where it has none. From 5 on, width and height change places.
+
+    Raises:
+        InputError: the file is missing, damaged or no picture.
+    """
+    with _opened(path) as file:
+        return int(file.metadata(index=0, exclude_applied=False).get("Orientation", 1))
 
 
 def write_image(path: PathText, array: np.ndarray | Tensor) -> None:  # [H, W], [H, W, 1] or [H, W, 3]
@@ -177,11 +191,11 @@ def _checked_size(path: PathText, metadata: dict[str, Any]) -> tuple[int, int]:
     return width, height
 
 
-def _read_pixels(path: PathText) -> np.ndarray:  # [H, W] or [H, W, 1 to 4], uint8 or uint16
+def _read_pixels(path: PathText, *, upright: bool = True) -> np.ndarray:  # [H, W] or [H, W, 1 to 4], uint8 or uint16
     with _opened(path) as file:
         metadata = file.metadata(index=0, exclude_applied=False)
         _checked_size(path, metadata)
-        pixels = file.read(index=0, mode=_target_mode(metadata), rotate=True)
+        pixels = file.read(index=0, mode=_target_mode(metadata), rotate=upright)
         deep_channels = _deep_channels(path)
         if deep_channels:
             pixels = _read_deep_png(path, metadata, deep_channels)

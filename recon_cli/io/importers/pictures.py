@@ -1,0 +1,83 @@
+"""Folders of pictures and masks beside a calibration."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+
+from recon_cli.core.errors import InputError
+from recon_cli.core.natural_order import natural_key
+from recon_cli.io.images import IMAGE_SUFFIXES
+
+
+def picture_folder(given: Path | None, candidates: Sequence[Path], *, source: Path, noun: str = "pictures") -> Path:
+    """The folder given by hand, or the first of the candidates that is there.
+
+    Raises:
+        InputError: there is none.
+    """
+    if given is not None:
+        if not given.is_dir():
+            raise InputError(f"is no folder, expected the folder of {noun}", path=given, hint="check the path")
+        return given
+    for folder in candidates:
+        if folder.is_dir():
+            return folder
+    tried = ", ".join(str(folder) for folder in candidates)
+    raise InputError(f"no folder of {noun} is beside it; tried {tried}", path=source, hint=f"give the folder of the {noun} with --images")
+
+
+def pictures_in(folder: Path) -> list[Path]:
+    """The pictures of a folder, in the order that people count in.
+
+    Raises:
+        InputError: there is none.
+    """
+    found = [entry for entry in folder.iterdir() if entry.suffix.lower() in IMAGE_SUFFIXES and not entry.name.startswith(".")]
+    if not found:
+        raise InputError("holds no pictures", path=folder, hint="give the folder of the pictures with --images")
+    return sorted(found, key=lambda entry: natural_key(entry.name))
+
+
+class Masks:
+    """The masks of a dataset: PICTURE.png with the picture's suffix in it (as COLMAP has them), or the picture's stem with any suffix.
+
+    Args:
+        given: the folder given by hand; every picture must have a mask in it.
+        candidates: folders to look for otherwise.
+
+    Raises:
+        InputError: the given folder is missing or holds no picture.
+    """
+
+    def __init__(self, given: Path | None, candidates: Sequence[Path]) -> None:
+        folder = given if given is not None else next((place for place in candidates if place.is_dir()), None)
+        if given is not None:
+            picture_folder(given, (), source=given, noun="masks")
+            pictures_in(given)
+        self.folder = folder
+        self._found: dict[str, Path] = {}
+        if folder is not None:
+            entries = sorted(entry for entry in folder.rglob("*") if entry.suffix.lower() in IMAGE_SUFFIXES)
+            for entry in entries:
+                relative = entry.relative_to(folder).as_posix()
+                self._found.setdefault(relative, entry)
+                self._found.setdefault(str(PurePosixPath(relative).with_suffix("")), entry)
+
+    def of(self, picture: str) -> Path | None:
+        """The mask of a picture, or None where the dataset has no masks.
+
+        Raises:
+            InputError: there are masks, but none for this picture.
+        """
+        if self.folder is None or not self._found:
+            return None
+        name = PurePosixPath(picture.replace("\\", "/"))
+        for key in (f"{name}.png", str(name), str(name.with_suffix("")), name.stem):
+            if key in self._found:
+                return self._found[key]
+        raise InputError(
+            f"has no mask of {picture}, expected {name}.png or {name.with_suffix('.png')}",
+            path=self.folder,
+            hint="add the mask (all white where everything counts), or give another folder with --masks",
+        )

@@ -9,6 +9,8 @@ from typing import Annotated, Any
 import typer
 
 from recon_cli.cli.console import Console, emit
+from recon_cli.cli.eval_surfaces import distance, dtu, fscore
+from recon_cli.cli.eval_views import depth, photometric, silhouette
 from recon_cli.cli.options import Json, Quiet, Seed, Verbose
 from recon_cli.core.errors import UsageError
 
@@ -117,3 +119,7 @@ def _frame_range(text: str | None) -> range | None:
     if len(parts) not in (2, 3) or not all(part.isdigit() for part in parts) or (len(parts) == 3 and int(parts[2]) == 0):
         raise UsageError(f"--frames {text!r} is no range; expected FIRST:LAST or FIRST:LAST:STEP, last excluded", hint="--frames 0:50")
     return range(*(int(part) for part in parts))
+
+
+for _command in (dtu, fscore, distance, depth, photometric, silhouette):
+    app.command()(_command)

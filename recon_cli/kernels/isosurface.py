@@ -14,7 +14,7 @@ import torch
 import warp as wp
 from torch import Tensor
 
-from recon_cli.core.isosurface import marching_cubes_cases
+from recon_cli.core.marching_cubes import marching_cubes_cases
 from recon_cli.core.mesh import Mesh
 from recon_cli.core.tsdf import TsdfVolume
 from recon_cli.kernels.launch import launch_bands, start_warp

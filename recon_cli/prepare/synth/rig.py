@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,17 +11,20 @@ from torch import Tensor
 
 from recon_cli.core.cameras import Cameras
 from recon_cli.core.depth_maps import DepthMaps
-from recon_cli.core.errors import InputError, UsageError
+from recon_cli.core.errors import UsageError
 from recon_cli.core.mesh import Mesh
 from recon_cli.core.normals import vertex_normals
 from recon_cli.core.scene import Scene
 from recon_cli.prepare.synth.rig_cameras import LAYOUTS
 from recon_cli.prepare.synth.rig_light import draw_light, sky_openness
+from recon_cli.prepare.synth.rig_mesh import check_photographable, extent, merged
 from recon_cli.prepare.synth.rig_picture import Backdrop, Stage, Surface, exact_depth, linear_picture, sensed
 from recon_cli.prepare.synth.rig_texture import STRENGTHS, draw_texture
 
 BACKGROUNDS = ("black", "textured")
 OPENNESS_RAYS = 48
+BOUNDS_MARGIN = 0.05
+"""By how much the scene's box is larger than the mesh on every side, over the diagonal."""
 BACKDROP_DISTANCE = 10.0
 """Radius of the patterned background over the distance of the farthest camera."""
 
@@ -90,7 +93,13 @@ class Rig:
     mesh: Mesh
 
 
-def make_rig(mesh: Mesh, spec: RigSpec, *, seed: int | Sequence[int] = 0) -> Rig:
+def make_rig(
+    mesh: Mesh,
+    spec: RigSpec,
+    *,
+    seed: int | Sequence[int] = 0,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Rig:
     """Photograph a mesh; the same seed gives the same rig.
 
     Each cause has its own random numbers: another texture, noise or background leaves the cameras and the lamp as they were.
@@ -99,11 +108,12 @@ def make_rig(mesh: Mesh, spec: RigSpec, *, seed: int | Sequence[int] = 0) -> Rig
         mesh: the object [scene units], y up, faces counter-clockwise from outside; its colours and texture are not used.
         spec: cameras, material and sensor.
         seed: of all draws.
+        progress: told the number of pictures taken and their total.
 
     Raises:
         InputError: the mesh has no faces, no extent, or a vertex that is not finite.
     """
-    _check(mesh)
+    check_photographable(mesh)
     draws = _generators(seed, "cameras", "light", "surface", "clutter", "sky", "sensor")
     mesh = Mesh(mesh.vertices.detach().cpu(), mesh.faces.cpu())
     count, layout = LAYOUTS[spec.layout]
@@ -119,10 +129,12 @@ def make_rig(mesh: Mesh, spec: RigSpec, *, seed: int | Sequence[int] = 0) -> Rig
         specular=spec.specular,
         shininess=spec.shininess,
     )
-    return _photographed(stage, cameras, spec, draws["sensor"])
+    return _photographed(stage, cameras, spec, draws["sensor"], progress)
 
 
-def _photographed(stage: Stage, cameras: Cameras, spec: RigSpec, generator: np.random.Generator) -> Rig:
+def _photographed(
+    stage: Stage, cameras: Cameras, spec: RigSpec, generator: np.random.Generator, progress: Callable[[int, int], None]
+) -> Rig:
     images, depths, normals = [], [], []
     for view in range(len(cameras)):
         camera = cameras[view]
@@ -131,8 +143,16 @@ def _photographed(stage: Stage, cameras: Cameras, spec: RigSpec, generator: np.r
         images.append(sensed(gain * linear_picture(stage, camera, spec.supersamples), spec.noise, generator))
         depths.append(depth)
         normals.append(normal)
-    scene = Scene(cameras, tuple(images), tuple(depth > 0 for depth in depths))
+        progress(view + 1, len(cameras))
+    scene = Scene(cameras, tuple(images), tuple(depth > 0 for depth in depths), bounds=_bounds(stage.mesh))
     return Rig(scene, DepthMaps(cameras, tuple(depths), tuple(normals)), stage.mesh)
+
+
+def _bounds(mesh: Mesh) -> Tensor:  # [2, 3]
+    """The box around a mesh, grown as if it had been guessed."""
+    low, high = mesh.vertices.double().amin(dim=0), mesh.vertices.double().amax(dim=0)
+    margin = BOUNDS_MARGIN * extent(mesh)[1]
+    return torch.stack([low - margin, high + margin])
 
 
 def _dressed(mesh: Mesh, cameras: Cameras, spec: RigSpec, draws: dict[str, np.random.Generator]) -> tuple[Mesh, tuple[Surface, ...]]:
@@ -144,7 +164,7 @@ def _dressed(mesh: Mesh, cameras: Cameras, spec: RigSpec, draws: dict[str, np.ra
         parts += draw_clutter(mesh, cameras, spec.clutter, draws["clutter"])
     surfaces, first = [], 0
     for part in parts:
-        centre, diameter = _extent(part)
+        centre, diameter = extent(part)
         texture = draw_texture(spec.texture, diameter, draws["surface"] if part is mesh else draws["clutter"])
         surfaces.append(Surface(first, first + len(part.faces), centre, texture))
         first += len(part.faces)
@@ -154,37 +174,15 @@ def _dressed(mesh: Mesh, cameras: Cameras, spec: RigSpec, draws: dict[str, np.ra
 def _backdrop(mesh: Mesh, cameras: Cameras, spec: RigSpec, generator: np.random.Generator) -> Backdrop | None:
     if spec.background == "black":
         return None
-    centre, _ = _extent(mesh)
+    centre, _ = extent(mesh)
     farthest = float(torch.linalg.vector_norm(cameras.world_from_camera[:, :3, 3] - centre, dim=-1).max())
     # Seen from near its middle, a sphere of radius 1 whose pattern has cells a sixteenth of a unit wide or so fills a picture with many.
     return Backdrop(centre, BACKDROP_DISTANCE * farthest, draw_texture("strong", 1.0, generator))
 
 
-def merged(parts: Sequence[Mesh]) -> Mesh:
-    """One mesh of several, in their order; appearance is dropped."""
-    starts = np.cumsum([0, *(len(part.vertices) for part in parts)])
-    faces = [part.faces + int(start) for part, start in zip(parts, starts[:-1], strict=True)]
-    return Mesh(torch.cat([part.vertices for part in parts]), torch.cat(faces))
-
-
-def _extent(mesh: Mesh) -> tuple[Tensor, float]:  # [3]
-    """Middle of the box around a mesh and the length of its diagonal [scene units]."""
-    low, high = mesh.vertices.double().amin(dim=0), mesh.vertices.double().amax(dim=0)
-    return (low + high) / 2, float(torch.linalg.vector_norm(high - low))
-
-
 def _generators(seed: int | Sequence[int], *causes: str) -> dict[str, np.random.Generator]:
     children = np.random.SeedSequence(seed).spawn(len(causes))
     return {cause: np.random.default_rng(child) for cause, child in zip(causes, children, strict=True)}
-
-
-def _check(mesh: Mesh) -> None:
-    if not len(mesh.faces):
-        raise InputError("the mesh has no faces", hint="give a surface, not points")
-    if not bool(torch.isfinite(mesh.vertices).all()):
-        raise InputError("a vertex is NaN or infinite; expected finite positions")
-    if _extent(mesh)[1] <= 0:
-        raise InputError("all vertices of the mesh are at one place; expected a surface with an extent")
 
 
 def _expect_one_of(name: str, value: str, known: Collection[str]) -> None:

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
 import warp as wp
 from torch import Tensor
 
@@ -31,6 +30,10 @@ EMBEDDED = 8
 TAP_STEP = 2
 """Distance [px] between neighbouring taps in the reference."""
 TAPS = 9
+STATISTICS = 3 * CHANNELS + 1
+"""Per channel the mean difference over the taps, the correlation and the energy, and last the correlation of all channels together."""
+SOFTENING = 0.01
+"""Energy that is added where a correlation is divided by it."""
 QUANTUM = 127.0
 """A feature in [-1, 1] is stored as a whole number in [-127, 127]."""
 
@@ -61,6 +64,8 @@ def embed_source(
     depth: Tensor,  # [P, S] float32
     slopes: Tensor,  # [P, 2] float32
     layer: Layer,
+    *,
+    out: Tensor | None = None,  # [P, S, EMBEDDED + 1] float32
 ) -> Tensor:  # [P, S, EMBEDDED + 1] float32
     """How well a source view agrees with the reference about points on the reference's rays.
 
@@ -71,14 +76,16 @@ def embed_source(
         pixels: column and row in the reference.
         depth: z in the reference [scene units].
         slopes: change of 1 / z per pixel along x and y.
-        layer: 3 CHANNELS inputs, EMBEDDED + 1 outputs.
+        layer: STATISTICS inputs, EMBEDDED + 1 outputs.
+        out: contiguous memory for the result.
 
     Returns:
         The embedding, and behind it the logit of the visibility; that is minus infinity where the source does not see the point.
     """
-    embedding = depth.new_empty(*depth.shape, EMBEDDED + 1)
-    arguments = (reference, source, source_from_reference, pixels, depth, slopes, layer.first, layer.second, embedding)
-    launch_bands(embed_kernel, len(pixels), tuple(tensor.contiguous() for tensor in arguments[:-1]) + (embedding,), device=depth.device)
+    embedding = depth.new_empty(*depth.shape, EMBEDDED + 1) if out is None else out
+    inputs = (reference, source, source_from_reference, pixels, depth, slopes, layer.first, layer.second)
+    arguments = (*(tensor.contiguous() for tensor in inputs), embedding)
+    launch_bands(embed_kernel, len(pixels), arguments, device=depth.device)
     return embedding
 
 
@@ -88,12 +95,9 @@ def pool_sources(
 ) -> Tensor:  # [N] float32
     """Scores in [0, 1] of points from the embeddings of K source views, in whatever order; 0 where no source sees a point."""
     scores = embeddings.new_empty(embeddings.shape[1])
-    launch_bands(
-        pool_kernel,
-        len(scores),
-        (embeddings.contiguous(), layer.first.contiguous(), layer.second.contiguous(), scores),
-        device=scores.device,
-    )
+    inputs = (embeddings, layer.first, layer.second)
+    arguments = (*(tensor.contiguous() for tensor in inputs), scores)
+    launch_bands(pool_kernel, len(scores), arguments, device=scores.device)
     return scores
 
 
@@ -178,14 +182,23 @@ def embed_kernel(
                     difference[c] += wp.abs(own[tap, c] - other[c])
                     product[c] += own[tap, c] * other[c]
                     energy[c] += 0.5 * (own[tap, c] * own[tap, c] + other[c] * other[c])
+            all_product = wp.float32(0.0)
+            all_energy = wp.float32(0.0)
+            for c in range(CHANNELS):
+                all_product += product[c]
+                all_energy += energy[c]
+                product[c] /= energy[c] + SOFTENING * float(TAPS)
+                difference[c] /= float(TAPS)
+                energy[c] /= float(TAPS)
+            together = all_product / (all_energy + SOFTENING * float(TAPS))
             hidden = _Hidden()
             for h in range(HIDDEN):
-                total = first_layer[h, 3 * CHANNELS] * float(TAPS)
+                total = first_layer[h, STATISTICS] + first_layer[h, 3 * CHANNELS] * together
                 for c in range(CHANNELS):
                     total += first_layer[h, c] * difference[c]
                     total += first_layer[h, CHANNELS + c] * product[c]
                     total += first_layer[h, 2 * CHANNELS + c] * energy[c]
-                hidden[h] = wp.max(total, 0.0) / float(TAPS)
+                hidden[h] = wp.max(total, 0.0)
             for e in range(EMBEDDED + 1):
                 total = second_layer[e, HIDDEN]
                 for h in range(HIDDEN):

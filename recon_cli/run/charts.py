@@ -58,19 +58,21 @@ _VARIABLES = {
 
 @dataclass(frozen=True)
 class Chart:
-    """One or more numbers over the frames of a clip, sharing a unit.
+    """One or more numbers over the frames of a clip, or over something else that is counted, sharing a unit.
 
     Attributes:
         title: what is shown, as a phrase.
         unit: unit of the vertical axis, "" for a pure number.
         series: values by name; every series has the length of ``frames``.
         frames: frame numbers of the values.
+        axis: what the horizontal axis counts.
     """
 
     title: str
     unit: str
     series: Mapping[str, Sequence[float]]
     frames: Sequence[int]
+    axis: str = "frame"
 
 
 @dataclass(frozen=True)
@@ -168,7 +170,7 @@ def _draw(axes: Axes, chart: Chart, palette: Palette, *, title: bool) -> None:
         axes.plot(list(chart.frames), list(values), color=color, linewidth=1.5, label=name, marker="o" if alone else None, markersize=4)
     if title:
         axes.set_title(chart.title, color=palette.ink, fontsize=10, loc="left")
-    axes.set_xlabel("frame", color=palette.ink, fontsize=8.5)
+    axes.set_xlabel(chart.axis, color=palette.ink, fontsize=8.5)
     axes.set_ylabel(chart.unit, color=palette.ink, fontsize=8.5)
     axes.tick_params(colors=palette.axis, labelcolor=palette.ink, labelsize=8, length=3)
     axes.grid(True, color=palette.grid, linewidth=0.7)
@@ -193,5 +195,6 @@ def _themed(svg: str, chart: Chart) -> str:
     body = re.sub(r" font-family: [^;\"]*;", "", body)
     # Matplotlib numbers its groups anew in every file; on one page the same ids would repeat.
     body = re.sub(r' id="(?:figure|patch|axes|matplotlib\.axis|xtick|ytick|line2d|text|legend)_\d+"', "", body)
-    label = f"{chart.title} over the frames{f', in {chart.unit}' if chart.unit else ''}"
+    over = "over the frames" if chart.axis == "frame" else f"over {chart.axis}"
+    label = f"{chart.title} {over}{f', in {chart.unit}' if chart.unit else ''}"
     return body.replace("<svg ", f'<svg role="img" aria-label="{label}" ', 1)

@@ -31,9 +31,14 @@ def project_taps(
     pixels: Tensor,  # [P, 2] int32
     depth: Tensor,  # [P, S]
     slopes: Tensor,  # [P, 2]
+    *,
+    offsets: Tensor | None = None,  # [T, 2]
 ) -> tuple[Tensor, Tensor]:  # [P, S, T, 2], [P, S] bool
-    """Positions [px] of the taps in a source of ``size`` (width, height), and whether the point itself lies inside it."""
-    offsets = tap_offsets().to(depth)
+    """Positions [px] of the taps in a source of ``size`` (width, height), and whether the point itself lies inside it.
+
+    ``offsets`` [px] are those of the network's taps unless others are given.
+    """
+    offsets = (tap_offsets() if offsets is None else offsets).to(depth)
     lift, shift = source_from_reference[:, :3], source_from_reference[:, 3]
     centre = torch.cat([pixels + 0.5, torch.ones_like(depth[:, :1])], dim=1) @ lift.T  # [P, 3]
     centre = centre[:, None] + shift / depth[..., None]  # [P, S, 3]

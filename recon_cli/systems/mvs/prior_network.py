@@ -13,17 +13,21 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from recon_cli.core.errors import InputError
-from recon_cli.kernels.prior_embedding import CHANNELS, EMBEDDED, HIDDEN, QUANTUM, TAPS, Layer
+from recon_cli.kernels.prior_embedding import CHANNELS, EMBEDDED, HIDDEN, QUANTUM, SOFTENING, STATISTICS, Layer
 
 FORMAT, VERSION = "recon-photo-consistency", "1"
 WINDOW = 11
 """Side [px] of the window whose mean and deviation normalise the colours."""
 FLOOR = 3.0 / 255.0
 """Deviation that is added to the window's own, about that of camera noise: flat areas stay flat."""
+DIRECT = 0.5
+"""Share of a normalised colour that its feature starts with."""
 WIDTH = 16
 INPUTS = 6
-MARGIN = WINDOW // 2 + 4
-"""Pixels that a feature sees on each side of its own: the window and the three convolutions."""
+CONVOLVED = 4
+"""Pixels that the three convolutions see on each side."""
+MARGIN = WINDOW // 2 + CONVOLVED
+"""Pixels that a feature sees on each side of its own: the window and the convolutions."""
 STRIP = 192
 """Rows of a picture that are convolved at a time, which bounds the memory."""
 
@@ -41,15 +45,20 @@ class PriorNetwork(nn.Module):
             nn.Conv2d(WIDTH, WIDTH, 3, dilation=2),
             nn.ReLU(),
             nn.Conv2d(WIDTH, CHANNELS, 1),
-            nn.Tanh(),
         ).to(memory_format=torch.channels_last)
-        self.embed = nn.Sequential(nn.Linear(3 * CHANNELS, HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, EMBEDDED + 1))
+        self.direct = nn.Conv2d(INPUTS, CHANNELS, 1)
+        self.embed = nn.Sequential(nn.Linear(STATISTICS, HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, EMBEDDED + 1))
         self.pool = nn.Sequential(nn.Linear(3 * EMBEDDED + 1, HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, 1))
+        with torch.no_grad():
+            # At first the features are the normalised colours, so that the comparison starts as a correlation of small patches.
+            self.direct.weight.copy_(DIRECT * torch.eye(CHANNELS, INPUTS)[:, :, None, None])
+            self.direct.bias.zero_()
+            self.extract[-1].weight.mul_(DIRECT)
 
     def features(self, images: Tensor) -> Tensor:  # [B, H, W, 3] in [0, 1] -> [B, CHANNELS, H, W]
         """Features in [-1, 1] of pictures; beyond their border the pictures are continued by its pixels."""
         padded = functional.pad(images.permute(0, 3, 1, 2), (MARGIN,) * 4, mode="replicate")
-        return self.extract(normalised(padded))
+        return self._convolved(normalised(padded))
 
     def quantised_features(self, image: Tensor) -> Tensor:  # [H, W, 3] uint8 -> [H, W, CHANNELS] int8
         """Features as whole numbers, strip by strip of the picture; what the kernels read."""
@@ -59,9 +68,13 @@ class PriorNetwork(nn.Module):
         with torch.no_grad():
             for row in range(0, height, STRIP):
                 strip = padded[:, :, row : min(row + STRIP, height) + 2 * MARGIN]
-                values = self.extract(normalised(strip))[0].permute(1, 2, 0)
+                values = self._convolved(normalised(strip))[0].permute(1, 2, 0)
                 strips.append((values * QUANTUM).round().to(torch.int8))
         return torch.cat(strips)
+
+    def _convolved(self, inputs: Tensor) -> Tensor:  # [B, INPUTS, H + 8, W + 8] -> [B, CHANNELS, H, W]
+        inner = inputs[:, :, CONVOLVED:-CONVOLVED, CONVOLVED:-CONVOLVED]
+        return torch.tanh(self.direct(inner) + self.extract(inputs))
 
     def embedding(
         self,
@@ -72,7 +85,8 @@ class PriorNetwork(nn.Module):
         difference = (reference - source).abs().mean(dim=2)
         product = (reference * source).mean(dim=2)
         energy = 0.5 * (reference.square() + source.square()).mean(dim=2)
-        return self.embed(torch.cat([difference, product, energy], dim=-1))
+        total = product.sum(dim=-1, keepdim=True) / (energy.sum(dim=-1, keepdim=True) + SOFTENING)
+        return self.embed(torch.cat([difference, product / (energy + SOFTENING), energy, total], dim=-1))
 
     def pooled(
         self,

@@ -131,12 +131,9 @@ def _advance(state: _State, scenes: TrainingScenes, config: PriorConfig) -> None
     # A point that no source sees teaches nothing, and its partner would tip the balance.
     both = is_seen.all(dim=1)
     logits, targets = logits[both], targets[both]
-    loss = (
-        functional.binary_cross_entropy_with_logits(logits, targets)
-        if len(logits)
-        else 0.0 * sum(p.sum() for p in state.network.parameters())
-    )
-    assert isinstance(loss, Tensor)
+    # The sum of no terms is 0 and has a gradient of 0: a step without points changes next to nothing.
+    losses = functional.binary_cross_entropy_with_logits(logits, targets, reduction="sum")
+    loss = losses / max(logits.numel(), 1)
     if not bool(torch.isfinite(loss)):
         raise NumericsError(f"the loss of step {state.step + 1} is not finite", hint="--set learning_rate=0.001")
     done = state.step / config.steps

@@ -102,7 +102,7 @@ def test_the_true_mesh_explains_a_held_out_view_best(folder, capsys):
         scores.append(mean)
     assert scores[0]["ncc"] > 0.98
     assert scores[0]["covered"] > 0.95
-    assert scores[1]["ncc"] < 0.7
+    assert scores[1]["ncc"] < 0.8
     assert (scores[2]["ncc"], scores[2]["covered"], scores[2]["score"]) == (None, 0, 0)
 
 

@@ -1,4 +1,4 @@
-"""Truncated signed distances on a sparse voxel grid: blocks of 8 x 8 x 8 voxels near the surface.
+"""Truncated signed distances on a sparse voxel grid: blocks of 8 x 8 x 8 voxels near a surface.
 
 The layout is that of Open3D's VoxelBlockGrid (Dong et al. 2022): voxel (x, y, z) of block (i, j, k) lies at
 ``origin + voxel * (8 i + x, 8 j + y, 8 k + z)``, x runs fastest, values are distances over the truncation.
@@ -16,8 +16,8 @@ from recon_cli.core.errors import InputError
 BLOCK = 8
 """Voxels along a side of a block."""
 
-BYTES_PER_BLOCK = BLOCK**3 * 8 + 96
-"""Distance and weight of every voxel, and the tables of a block."""
+BYTES_PER_BLOCK = BLOCK**3 * 12 + 96
+"""Distance and two weights of every voxel, and the tables of a block."""
 
 _BITS = 20
 _BIAS = 1 << (_BITS - 1)

@@ -14,6 +14,8 @@ from recon_cli.core.tsdf import BLOCK, SparseGrid, TsdfVolume, block_coordinates
 from recon_cli.kernels.launch import launch_bands
 from recon_cli.kernels.slopes import fit_slopes
 
+_LEAST_WEIGHT = 1e-6
+
 
 @dataclass(frozen=True)
 class Integration:
@@ -21,18 +23,19 @@ class Integration:
 
     Attributes:
         truncation: distance at which signed distances are cut off [voxels].
-        free_space: weight of a view that looks through a voxel, beside one that sees the surface near it.
+        free_space: a voxel is free when the views that look through it outweigh those that see a surface near it this
+            many times; otherwise they have no say, lest rays that pass a rim wear it off.
         edge: jump between neighbouring pixels that is an edge, as a share of the depth.
         footprint: size of a pixel at the surface whose weight is one [scene units]; smaller pixels weigh more.
     """
 
-    truncation: float = 4.0
-    free_space: float = 0.5
+    truncation: float = 3.0
+    free_space: float = 3.0
     edge: float = 0.01
     footprint: float = 1.0
 
 
-def touched_grid(maps: DepthMaps, voxel: float, *, truncation: float = 4.0) -> SparseGrid:
+def touched_grid(maps: DepthMaps, voxel: float, *, truncation: float = 3.0) -> SparseGrid:
     """The blocks within the truncation [voxels] of any depth, along its ray, and a voxel and a half to its sides.
 
     The grid is anchored to multiples of a block in world coordinates near the points, whatever the order of the views.
@@ -56,7 +59,7 @@ def integrate(
     A voxel's distance in a view is that to the local plane of the surface, not along the ray, so that slanted views
     tell the same as frontal ones. Depth is interpolated in 1 / z, exactly on planes, and never across edges. A
     sample's weight is its confidence times the cosine of the angle of view and the squared sharpness of its pixel;
-    behind the surface it falls to zero, in front of it a view carves with ``free_space`` of its weight.
+    behind the surface it falls to zero, farther in front of it than the truncation it counts as a look through.
 
     Args:
         maps: depth maps, 0 where nothing is known.
@@ -65,16 +68,19 @@ def integrate(
         each: called with the number of maps done.
     """
     device = grid.blocks.device
-    moment = torch.zeros(len(grid), BLOCK**3, device=device)
-    weight = torch.zeros_like(moment)
+    moment, weight, free = (torch.zeros(len(grid), BLOCK**3, device=device) for _ in range(3))
     for view in range(len(maps)):
-        _add_view(maps, view, grid, integration, moment, weight)
+        _add_view(maps, view, grid, integration, (moment, weight, free))
         if each is not None:
             each(view + 1)
-    known = weight > 1e-6
-    moment /= weight.clamp(min=1e-6)
-    moment.masked_fill_(~known, torch.nan)
-    return TsdfVolume(grid, moment, weight, integration.truncation * grid.voxel)
+    return TsdfVolume(grid, _decided(moment, weight, free, integration.free_space), weight, integration.truncation * grid.voxel)
+
+
+def _decided(moment: Tensor, weight: Tensor, free: Tensor, free_space: float) -> Tensor:  # [B, 512]
+    """The mean distance; 1 where voxels are free, NaN where nothing is known. Overwrites ``moment``."""
+    moment /= weight.clamp(min=_LEAST_WEIGHT)
+    moment.masked_fill_(weight <= _LEAST_WEIGHT, torch.nan)
+    return moment.masked_fill_((free > free_space * weight) & (free > _LEAST_WEIGHT), 1.0)
 
 
 def _origin(maps: DepthMaps, voxel: float) -> Tensor:  # [3]
@@ -109,7 +115,7 @@ def _touched(maps: DepthMaps, view: int, origin: Tensor, voxel: float, truncatio
     return torch.unique(keys[keys >= 0])
 
 
-def _add_view(maps: DepthMaps, view: int, grid: SparseGrid, integration: Integration, moment: Tensor, weight: Tensor) -> None:
+def _add_view(maps: DepthMaps, view: int, grid: SparseGrid, integration: Integration, sums: tuple[Tensor, ...]) -> None:
     from recon_cli.kernels import tsdf_steps as kernels
 
     depth = maps.depth[view].contiguous()
@@ -131,10 +137,8 @@ def _add_view(maps: DepthMaps, view: int, grid: SparseGrid, integration: Integra
         grid.voxel,
         integration.truncation,
         integration.footprint,
-        integration.free_space,
         integration.edge,
-        moment,
-        weight,
+        *sums,
     )
     launch_bands(kernels.integrate, len(chosen) * BLOCK**2, arguments, device=depth.device)
 

@@ -97,10 +97,10 @@ def integrate(
     voxel: wp.float32,
     truncation: wp.float32,
     footprint: wp.float32,
-    free_space: wp.float32,
     edge: wp.float32,
     moment: wp.array2d(dtype=wp.float32),
     weight: wp.array2d(dtype=wp.float32),
+    free: wp.array2d(dtype=wp.float32),
 ):
     """A thread owns eight voxels in a row and adds what one view says of them."""
     index = first + wp.tid()
@@ -134,16 +134,19 @@ def integrate(
                 )
                 length = wp.length(normal)
                 distance = (1.0 - at[2] * w) / (length * voxel)
-                if distance > -truncation and w > 0.0:
-                    ray_y = (y - view.middle[1]) / view.focal[2]
-                    ray_x = (x - view.middle[0] - view.focal[1] * ray_y) / view.focal[0]
-                    cosine = w / (length * wp.sqrt(ray_x * ray_x + ray_y * ray_y + 1.0))
+                ray_y = (y - view.middle[1]) / view.focal[2]
+                ray_x = (x - view.middle[0] - view.focal[1] * ray_y) / view.focal[0]
+                reach = wp.sqrt(ray_x * ray_x + ray_y * ray_y + 1.0)
+                # Behind a slanted surface the ray soon leaves what the plane stands for: there the gap along the ray counts.
+                behind = (at[2] - 1.0 / w) * reach / voxel
+                if behind < truncation and w > 0.0:
+                    cosine = w / (length * reach)
                     sharpness = wp.min(footprint * view.focal[0] * w, 4.0)
-                    share = found.confidence * wp.max(cosine, 0.05) * sharpness * sharpness
-                    if distance < -0.5 * truncation:
-                        share *= 2.0 + 2.0 * distance / truncation
-                    if distance > truncation:
-                        share *= free_space
-                        distance = truncation
-                    moment[block, 8 * row + i] += share * distance / truncation
-                    weight[block, 8 * row + i] += share
+                    share = found.confidence * wp.max(cosine * cosine, 0.01) * sharpness * sharpness
+                    if behind > 0.5 * truncation:
+                        share *= 2.0 - 2.0 * behind / truncation
+                    if distance < truncation:
+                        moment[block, 8 * row + i] += share * distance / truncation
+                        weight[block, 8 * row + i] += share
+                    else:
+                        free[block, 8 * row + i] += share

@@ -115,9 +115,9 @@ class FusionConfig(Recipe):
 
     voxel: float | None = Field(default=None, gt=0.0, description="side of a voxel [scene units]; null: from voxel_pixels")
     voxel_pixels: float = Field(default=1.5, gt=0.0, description="side of a voxel, in pixels' footprints at the surface (median over maps)")
-    truncation: float = Field(default=4.0, ge=2.0, le=16.0, description="distance at which signed distances are cut off [voxels]")
+    truncation: float = Field(default=3.0, ge=2.0, le=16.0, description="distance at which signed distances are cut off [voxels]")
     free_space: float = Field(
-        default=0.5, ge=0.0, le=1.0, description="weight of a view that looks through a voxel, beside one that sees it"
+        default=3.0, ge=0.0, description="how many times the views that see through a voxel outweigh those that see it, where it is free"
     )
     memory_limit_mb: int = Field(default=3000, ge=16, description="memory that the volume may take [MB]")
     views: int = Field(default=2, ge=0, description="depth maps that must see a face")

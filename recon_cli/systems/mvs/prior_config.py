@@ -10,10 +10,10 @@ from recon_cli.config.recipe import Recipe
 class RigsConfig(Recipe):
     """Rendered scenes with exact depth that are trained on where no others are given."""
 
-    count: int = Field(default=40, ge=1, le=10_000, description="rigs to train on")
-    held_out: int = Field(default=8, ge=1, le=1_000, description="further rigs, of other seeds, that only the measured curve sees")
-    views: int = Field(default=16, ge=4, le=256, description="cameras of a rig")
-    size: int = Field(default=288, ge=64, le=4096, description="side of its pictures in pixels")
+    count: int = Field(default=24, ge=1, le=10_000, description="rigs to train on")
+    held_out: int = Field(default=6, ge=1, le=1_000, description="further rigs, of other seeds, that only the measured curve sees")
+    views: int = Field(default=12, ge=4, le=256, description="cameras of a rig")
+    size: int = Field(default=240, ge=64, le=4096, description="side of its pictures in pixels")
 
 
 class SamplingConfig(Recipe):
@@ -52,8 +52,8 @@ class DisturbanceConfig(Recipe):
 class PriorConfig(Recipe):
     """All of a training of the photo-consistency network."""
 
-    steps: int = Field(default=3000, ge=1, description="optimiser steps")
-    learning_rate: float = Field(default=3e-3, gt=0.0, description="Adam's learning rate at the start; it falls as half a cosine")
+    steps: int = Field(default=2000, ge=1, description="optimiser steps")
+    learning_rate: float = Field(default=6e-3, gt=0.0, description="Adam's learning rate at the start; it falls as half a cosine")
     last_rate: float = Field(default=0.02, ge=0.0, le=1.0, description="share of the learning rate that is left at the end")
     evaluation_pixels: int = Field(default=4000, ge=16, description="pixels of each held-out scene that the measured curve takes")
     rigs: RigsConfig = RigsConfig()

@@ -22,6 +22,8 @@ FLOOR = 3.0 / 255.0
 """Deviation that is added to the window's own, about that of camera noise: flat areas stay flat."""
 DIRECT = 0.5
 """Share of a normalised colour that its feature starts with."""
+SMALL = 0.3
+"""Share of the usual random weights that the rest starts with."""
 WIDTH = 16
 INPUTS = 6
 CONVOLVED = 4
@@ -49,11 +51,7 @@ class PriorNetwork(nn.Module):
         self.direct = nn.Conv2d(INPUTS, CHANNELS, 1)
         self.embed = nn.Sequential(nn.Linear(STATISTICS, HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, EMBEDDED + 1))
         self.pool = nn.Sequential(nn.Linear(3 * EMBEDDED + 1, HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, 1))
-        with torch.no_grad():
-            # At first the features are the normalised colours, so that the comparison starts as a correlation of small patches.
-            self.direct.weight.copy_(DIRECT * torch.eye(CHANNELS, INPUTS)[:, :, None, None])
-            self.direct.bias.zero_()
-            self.extract[-1].weight.mul_(DIRECT)
+        self._start_as_correlation()
 
     def features(self, images: Tensor) -> Tensor:  # [B, H, W, 3] in [0, 1] -> [B, CHANNELS, H, W]
         """Features in [-1, 1] of pictures; beyond their border the pictures are continued by its pixels."""
@@ -71,6 +69,22 @@ class PriorNetwork(nn.Module):
                 values = self._convolved(normalised(strip))[0].permute(1, 2, 0)
                 strips.append((values * QUANTUM).round().to(torch.int8))
         return torch.cat(strips)
+
+    @torch.no_grad()
+    def _start_as_correlation(self) -> None:
+        """Begin as a correlation of 3 x 3 normalised colours, pooled over the better half of the views; training goes on from there."""
+        self.direct.weight.copy_(DIRECT * torch.eye(CHANNELS, INPUTS)[:, :, None, None])
+        self.direct.bias.zero_()
+        for layer in (self.extract[-1], self.embed[0], self.embed[2], self.pool[0], self.pool[2]):
+            layer.weight.mul_(SMALL)
+            layer.bias.zero_()
+        for unit, sign in ((0, 1.0), (1, -1.0)):
+            self.embed[0].weight[unit, STATISTICS - 1] = sign  # positive and negative part of the correlation
+            self.embed[2].weight[0, unit] = sign
+            self.embed[2].weight[EMBEDDED, unit] = 4.0 * sign  # what correlates is seen
+        self.pool[0].weight[0, EMBEDDED] = 4.0
+        self.pool[2].weight[0, 0] = 4.0
+        self.pool[2].bias.fill_(-4.0 * 4.0 * 0.7)
 
     def _convolved(self, inputs: Tensor) -> Tensor:  # [B, INPUTS, H + 8, W + 8] -> [B, CHANNELS, H, W]
         inner = inputs[:, :, CONVOLVED:-CONVOLVED, CONVOLVED:-CONVOLVED]
@@ -142,7 +156,7 @@ def read_features(features: Tensor, places: Tensor) -> Tensor:  # [CHANNELS, H, 
     height, width = features.shape[1:]
     grid = places / torch.tensor([width, height]).to(places) * 2 - 1
     read = functional.grid_sample(features[None], grid.reshape(1, 1, -1, 2), mode="bilinear", padding_mode="border", align_corners=False)
-    return read[0, :, 0].T.reshape(*places.shape[:-1], len(features))
+    return read[0, :, 0].T.contiguous().reshape(*places.shape[:-1], len(features))
 
 
 def _layer(layers: nn.Sequential) -> Layer:

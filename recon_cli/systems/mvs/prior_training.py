@@ -38,11 +38,12 @@ class Training:
 class _State:
     """All that a step reads and changes."""
 
-    def __init__(self, config: PriorConfig, seed: int) -> None:
+    def __init__(self, config: PriorConfig, seed: int, device: torch.device) -> None:
+        self.device = device
         self.generator = torch.Generator().manual_seed(seed)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            self.network = PriorNetwork().train()
+            self.network = PriorNetwork().train().to(device)
         self.optimiser = Adam(self.network.parameters(), lr=config.learning_rate, foreach=False)
         self.curves = torch.zeros(config.steps, 2)
         self.step = 0
@@ -61,13 +62,20 @@ class _State:
         self.network.load_state_dict(names)
         for name, parameter in self.network.named_parameters():
             keys = ("step", "exp_avg", "exp_avg_sq")
-            self.optimiser.state[parameter] = {key: tensors[f"adam.{key}.{name}"].clone() for key in keys}
+            moments = {key: tensors[f"adam.{key}.{name}"].clone() for key in keys}
+            self.optimiser.state[parameter] = {key: value if key == "step" else value.to(self.device) for key, value in moments.items()}
         self.generator.set_state(tensors["generator"])
         self.curves, self.step = tensors["curves"].clone(), int(tensors["step"])
 
 
 def train_prior(
-    scenes: TrainingScenes, config: PriorConfig, *, seed: int = 0, hooks: Hooks | None = None, resume: Mapping[str, Tensor] | None = None
+    scenes: TrainingScenes,
+    config: PriorConfig,
+    *,
+    seed: int = 0,
+    hooks: Hooks | None = None,
+    resume: Mapping[str, Tensor] | None = None,
+    device: torch.device | str = "cpu",
 ) -> Training:
     """Train on random steps of random scenes; the same seed gives the same weights, also when it goes on from a checkpoint.
 
@@ -77,6 +85,7 @@ def train_prior(
         seed: of the first weights and of every draw.
         hooks: progress, checkpoints and the wish to stop.
         resume: a checkpoint of the same recipe, scenes and seed.
+        device: where the network runs; every draw is made on the CPU.
 
     Raises:
         InputError: a scene has no two cameras, or no depth.
@@ -84,7 +93,7 @@ def train_prior(
         StoppedError: the hooks asked to stop.
     """
     hooks = hooks or NoHooks()
-    state = _State(config, seed)
+    state = _State(config, seed, torch.device(device))
     if resume is not None:
         state.restore(resume)
     while state.step < config.steps:
@@ -106,14 +115,16 @@ def point_logits(network: PriorNetwork, item: TrainingScene, samples: PriorSampl
         samples: P pixels with S points each.
         images: of the reference and of each source in [0, 1], [H, W, 3].
     """
+    device = images[0].device
+    pixels, depth, slopes = (values.to(device) for values in (samples.pixels, samples.depth, samples.slopes))
     features = [network.features(image[None])[0] for image in images]
-    maps = sources_from_reference(item.scene.cameras, samples.view, samples.sources).float()
-    still = torch.eye(3, 4)
-    places, _ = project_taps(still, _size(images[0]), samples.pixels, torch.ones_like(samples.depth[:, :1]), samples.slopes)
+    maps = sources_from_reference(item.scene.cameras, samples.view, samples.sources).to(device, torch.float32)
+    still = torch.eye(3, 4, device=device)
+    places, _ = project_taps(still, _size(images[0]), pixels, torch.ones_like(depth[:, :1]), slopes)
     own = read_features(features[0], places)  # [P, 1, T, D]
     embeddings, seen = [], []
     for k, image in enumerate(images[1:]):
-        places, is_seen = project_taps(maps[k], _size(image), samples.pixels, samples.depth, samples.slopes)
+        places, is_seen = project_taps(maps[k], _size(image), pixels, depth, slopes)
         embeddings.append(network.embedding(own, read_features(features[k + 1], places)))
         seen.append(is_seen)
     is_seen = torch.stack(seen)
@@ -124,7 +135,7 @@ def _advance(state: _State, scenes: TrainingScenes, config: PriorConfig) -> None
     item = scenes[int(torch.randint(len(scenes), (1,), generator=state.generator))]
     samples = draw_samples(item, config.sampling, state.generator)
     views = (samples.view, *samples.sources)
-    images = [disturbed(item.scene.images[view], config.disturbance, state.generator) for view in views]
+    images = [disturbed(item.scene.images[view], config.disturbance, state.generator).to(state.device) for view in views]
     logits, is_seen = point_logits(state.network, item, samples, images)
     targets = torch.zeros_like(logits)
     targets[:, 0] = 1.0
@@ -143,8 +154,8 @@ def _advance(state: _State, scenes: TrainingScenes, config: PriorConfig) -> None
     loss.backward()
     torch.nn.utils.clip_grad_norm_(state.network.parameters(), 1.0)
     state.optimiser.step()
-    right = ((logits > 0) == (targets > 0.5)).float().mean() if len(logits) else torch.tensor(0.5)
-    state.curves[state.step] = torch.stack([loss.detach(), right])
+    right = ((logits > 0) == (targets > 0.5)).float().mean() if len(logits) else torch.full_like(loss, 0.5)
+    state.curves[state.step] = torch.stack([loss.detach(), right]).cpu()
     state.step += 1
 
 

@@ -90,3 +90,11 @@ def _obj(vertices, uvs, faces) -> str:
     lines += [f"vt {u!r} {v!r}" for u, v in uvs.tolist()]
     lines += ["f " + " ".join(f"{corner + 1}/{corner + 1}" for corner in face) for face in faces.tolist()]
     return "\n".join(lines) + "\n"
+
+
+@pytest.fixture(scope="session")
+def stereo_scene(tmp_path_factory):
+    """Five pictures of 64 x 48 of a patterned ball, with masks; see ``tests.run.stereo``."""
+    from tests.run.stereo import make_stereo_scene
+
+    return make_stereo_scene(tmp_path_factory.mktemp("stereo") / "scene")

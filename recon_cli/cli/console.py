@@ -32,6 +32,11 @@ def emit(value: Mapping[str, Any] | str | os.PathLike[str], *, json: bool = Fals
     sys.stdout.flush()
 
 
+def command_line() -> list[str]:
+    """The words that started this program, for the record of a run."""
+    return ["recon", *sys.argv[1:]]
+
+
 class Console:
     """What a running command says; everything goes to stderr.
 

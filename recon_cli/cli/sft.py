@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from recon_cli.cli.console import Console, emit
+from recon_cli.cli.console import Console, command_line, emit
 from recon_cli.cli.options import Device, DryRun, Json, MaxSize, Out, Overwrite, PrintRecipe, Quiet, RecipeName, Resume, Seed, Set, Verbose
 from recon_cli.core.errors import UsageError
 
@@ -105,7 +105,7 @@ def fit(
         ),
         recipe=chosen,
         out=_given(out, "-o"),
-        command=_command_line(),
+        command=command_line(),
         seed=seed,
         device=device,
         has_obj=obj,
@@ -166,7 +166,7 @@ def simulate(
         steps_per_frame=steps_per_frame,
         has_film=video,
         overwrite=overwrite,
-        command=_command_line(),
+        command=command_line(),
     )
     with Console(quiet=quiet, verbose=verbose) as console:
         record = run_simulation(job, console)
@@ -252,7 +252,3 @@ def _size(text: str) -> tuple[int, int]:
     if not (16 <= width <= 8192 and 16 <= height <= 8192):
         raise UsageError(f"--size {text}: expected both between 16 and 8192 px")
     return width, height
-
-
-def _command_line() -> list[str]:
-    return ["recon", *sys.argv[1:]]

@@ -23,6 +23,8 @@ class Display(Protocol):
 
     def note(self, text: str) -> None: ...
 
+    def warn(self, text: str) -> None: ...
+
     def progress(self, done: int, total: int, numbers: Mapping[str, float], *, seconds_left: float | None = None) -> None: ...
 
 
@@ -73,8 +75,36 @@ class RunHooks:
         self._folder.log({"note": text})
         self._display.note(text)
 
+    def warn(self, text: str) -> None:
+        """Show and log what the person should not miss."""
+        self._folder.log({"warning": text})
+        self._display.warn(text)
+
     def should_stop(self) -> bool:
         """True once a stop was asked for and the state is saved, or cannot be saved in time."""
         if self._stop is None or self._stop.request is None:
             return False
         return self._saved_for_stop or not self._offered or self._stop.seconds_since_request > STOP_SECONDS
+
+
+class DisplayHooks:
+    """``core.hooks.Hooks`` of a computation without a run folder: everything is shown, nothing is kept."""
+
+    def __init__(self, display: Display) -> None:
+        self._display = display
+        self._pace = Pace()
+
+    def progress(self, done: int, total: int, **numbers: float) -> None:
+        """Show a step."""
+        self._display.progress(done, total, numbers, seconds_left=self._pace.seconds_left(done, total))
+
+    def checkpoint(self, tensors: Mapping[str, Tensor], numbers: Mapping[str, float]) -> None:
+        """There is nowhere to keep a state."""
+
+    def note(self, text: str) -> None:
+        """Show a sentence."""
+        self._display.note(text)
+
+    def should_stop(self) -> bool:
+        """Signals end such a computation by themselves."""
+        return False

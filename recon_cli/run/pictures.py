@@ -68,27 +68,47 @@ def with_depth_scale(picture: Picture, *, near: float, far: float, unit: str) ->
 
     A picture lower than ``SMALLEST_SCALED`` stays as it is.
     """
-    from PIL import Image, ImageDraw
-
     if picture.shape[0] < SMALLEST_SCALED:
         return picture
-    height = picture.shape[0]
+    return np.concatenate([picture, scale_strip(near=near, far=far, title=f"depth [{unit}]", height=picture.shape[0])], axis=1)
+
+
+def scale_strip(*, near: float, far: float, title: str, height: int, name: str = "viridis") -> Picture:  # [H, strip, 3]
+    """A bar of a colour map, ``near`` at its bright upper end, with round tick labels and a title.
+
+    Args:
+        near: value at the upper end.
+        far: value at the lower end, on either side of ``near``.
+        title: what the values are, with their unit.
+        height: of the strip [px].
+        name: of the colour map.
+    """
+    from PIL import Image, ImageDraw
+
     size = max(11, height // 36)
     bar_width, margin = max(6, height // 45), max(6, height // 45)
-    strip = np.full((height, bar_width + 2 * margin + 5 * size, 3), BACKDROP, dtype=np.uint8)
+    width = max(bar_width + 2 * margin + 5 * size, 2 * margin + round(_font(size).getlength(title)))
+    strip = np.full((height, width, 3), BACKDROP, dtype=np.uint8)
     top, bottom = 2 * margin + 2 * size, height - 2 * margin
-    ramp = color_map("viridis", start=_DEPTH_MAP_START)[np.linspace(255, 0, bottom - top).astype(np.uint8)]
-    strip[top:bottom, margin : margin + bar_width] = ramp[:, None]
+    levels = np.linspace(255, 0, bottom - top).astype(np.uint8)
+    strip[top:bottom, margin : margin + bar_width] = color_map(name, start=_DEPTH_MAP_START if name == "viridis" else 0.0)[levels][:, None]
     canvas = Image.fromarray(strip)
     draw = ImageDraw.Draw(canvas)
-    draw.text((margin, top - margin), f"depth [{unit}]", font=_font(size), fill=INK, anchor="ls")
-    ticks = nice_ticks(near, far)
+    draw.text((margin, top - margin), title, font=_font(size), fill=INK, anchor="ls")
+    ticks = nice_ticks(min(near, far), max(near, far))
     digits = _digits(ticks)
     for tick in ticks:
-        y = top + (bottom - 1 - top) * (tick - near) / max(far - near, 1e-12)
+        y = top + (bottom - 1 - top) * (tick - near) / ((far - near) or 1e-12)
         draw.line([(margin + bar_width, y), (margin + bar_width + size // 3, y)], fill=INK)
         draw.text((margin + bar_width + size // 2 + 2, y), f"{tick:.{digits}f}", font=_font(size), fill=INK, anchor="lm")
-    return np.concatenate([picture, np.asarray(canvas)], axis=1)
+    return np.asarray(canvas)
+
+
+def in_box(picture: Picture, width: int, height: int) -> Picture:
+    """The picture in the upper left corner of a backdrop of at least its own size."""
+    box = np.full((height, width, 3), BACKDROP, dtype=np.uint8)
+    box[: picture.shape[0], : picture.shape[1]] = picture
+    return box
 
 
 def outline(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:  # [H, W] -> [H, W]

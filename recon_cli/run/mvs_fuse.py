@@ -1,0 +1,147 @@
+"""From depth maps to one surface."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from recon_cli.config.recipe import load_recipe
+from recon_cli.core.depth_maps import DepthIntervals, DepthMaps
+from recon_cli.core.errors import InputError
+from recon_cli.core.hooks import Hooks
+from recon_cli.core.mesh import Mesh
+from recon_cli.core.points import PointSet
+from recon_cli.core.scene import Scene
+from recon_cli.io.atomic import check_output_folder
+from recon_cli.io.streams import is_stream
+from recon_cli.run.mvs_maps import Note, collect
+from recon_cli.run.mvs_outputs import write_surface
+from recon_cli.systems.mvs.config import MvsRecipe
+from recon_cli.systems.mvs.consistency import filter_depths
+from recon_cli.systems.mvs.fusion import Fused, fuse
+from recon_cli.systems.mvs.views import neighbour_views
+
+Product = Literal["mesh", "points"]
+DEFAULT_RECIPE = "mvs_default"
+
+
+@dataclass(frozen=True)
+class FuseJob:
+    """One fusion as asked for.
+
+    Attributes:
+        sources: run folders of one scene (shards), or one scene folder with depth/.
+        out: the PLY file, or "-" for standard output.
+        recipe: how to filter and fuse.
+        scene: where the scene is now, if it has moved since the runs; None takes the place that they recorded.
+        product: a mesh or a point cloud.
+        memory_limit: of the volume [MB], or None for the recipe's.
+        overwrite: whether a file at ``out`` is replaced.
+    """
+
+    sources: Sequence[Path]
+    out: str
+    recipe: MvsRecipe
+    scene: Path | None = None
+    product: Product = "mesh"
+    memory_limit: int | None = None
+    overwrite: bool = False
+
+
+@dataclass(frozen=True)
+class FusedViews:
+    """A surface, and what became of the depths that went into it.
+
+    Attributes:
+        fused: the mesh and the points, in the scene's units.
+        maps: the depths that the filter kept.
+        kept: kept depths as a share of the object's pixels, for each view.
+    """
+
+    fused: Fused
+    maps: DepthMaps
+    kept: tuple[float, ...]
+
+    def surface(self, product: Product) -> Mesh | PointSet:
+        """The mesh or the points."""
+        return self.fused.points if product == "points" else self.fused.mesh
+
+    def record(self) -> dict[str, Any]:
+        """Numbers of the surface and of the filter."""
+        return {"kept": sum(self.kept) / len(self.kept), **self.fused.statistics}
+
+
+def recipe_of(source: Path, name: str | None, changes: Sequence[str] | None) -> MvsRecipe:
+    """The named recipe, else the one that a run was made with, else the default, with ``a.b=value`` changes.
+
+    Raises:
+        UsageError, InputError: as ``load_recipe``.
+    """
+    own = source / "recipe.yaml"
+    return load_recipe(name or (own if own.exists() else DEFAULT_RECIPE), MvsRecipe, changes)
+
+
+def check(job: FuseJob, note: Note) -> dict[str, Any]:
+    """Read all inputs and say what a fusion would do, without writing.
+
+    Raises:
+        InputError: what ``fuse_files`` would raise before it computes.
+    """
+    _check_out(job)
+    scene, _ = collect(job.sources, scene=job.scene, note=note)
+    return {"plan": "fuse", "out": job.out, "views": len(scene), "product": job.product}
+
+
+def fuse_files(job: FuseJob, hooks: Hooks) -> dict[str, Any]:
+    """Read depth maps, fuse them, write the surface, and return the record.
+
+    Raises:
+        InputError: a source is no finished run and no scene with depth maps, they do not belong together, or the output is there.
+    """
+    _check_out(job)
+    scene, maps = collect(job.sources, scene=job.scene, note=hooks.note)
+    found = fuse_maps(scene, maps, job.recipe, memory_limit=job.memory_limit, hooks=hooks)
+    write_surface(job.out, found.surface(job.product))
+    return {"path": job.out, "views": len(maps), **found.record()}
+
+
+def fuse_maps(scene: Scene, maps: DepthMaps, recipe: MvsRecipe, *, memory_limit: int | None = None, hooks: Hooks) -> FusedViews:
+    """Keep the depths that other views confirm and make one surface of them.
+
+    Args:
+        scene: the views of the maps, in the same order.
+        maps: optimised depth maps.
+        recipe: how to filter and fuse.
+        memory_limit: of the volume [MB], or None for the recipe's.
+        hooks: told of progress.
+
+    Raises:
+        InputError: the volume would not fit, or no depth is confirmed.
+        StoppedError: a stop was asked for.
+    """
+    neighbours = neighbour_views(DepthIntervals(maps.cameras, maps.depth, maps.depth), recipe.views)
+    kept, _ = filter_depths(maps, neighbours, recipe.filter, hooks=hooks, images=scene.images)
+    config = recipe.fusion
+    if memory_limit is not None:
+        config = config.model_copy(update={"memory_limit_mb": min(memory_limit, config.memory_limit_mb)})
+    fused = fuse(kept, scene, config, hooks=hooks)
+    return FusedViews(fused, kept, tuple(share_of_object(scene, kept, view) for view in range(len(scene))))
+
+
+def share_of_object(scene: Scene, maps: DepthMaps, view: int) -> float:
+    """Pixels of the object in a view that have a depth, as a share of all of them."""
+    mask = scene.mask(view)
+    return int(((maps.depth[view] > 0) & mask).sum()) / max(1, int(mask.sum()))
+
+
+def _check_out(job: FuseJob) -> None:
+    if is_stream(job.out):
+        return
+    path = Path(job.out)
+    if path.suffix.lower() != ".ply" and (path.suffix.lower() != ".obj" or job.product == "points"):
+        raise InputError(f"ends in {path.suffix or 'nothing'!r}, expected .ply", path=path, hint="name the file mesh.ply, or - for stdout")
+    if path.exists() and not job.overwrite:
+        raise InputError("is already there", path=path, hint="--overwrite to replace it, or choose another -o")
+    check_output_folder(path.parent)

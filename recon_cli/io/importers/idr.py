@@ -118,7 +118,7 @@ def _header(file: IO[bytes], name: str) -> tuple[tuple[int, ...], bool, np.dtype
         if version == (1, 0):
             return np.lib.format.read_array_header_1_0(file)
         return np.lib.format.read_array_header_2_0(file)
-    except ValueError as error:
+    except Exception as error:  # the header is parsed as a Python literal, which fails in many ways
         raise InputError(f"{name} is no array of numbers: {' '.join(str(error).split())[:120]}", hint=_HINT) from error
 
 
@@ -141,7 +141,8 @@ def _bounds(scales: list[np.ndarray], path: Path) -> Tensor | None:
     if not scales:
         return None
     corners = np.array([[x, y, z, 1.0] for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)])
-    world = np.concatenate([corners @ scale[:3].T for scale in scales])
+    with np.errstate(over="ignore", invalid="ignore"):
+        world = np.concatenate([corners @ scale[:3].T for scale in scales])
     low, high = world.min(axis=0), world.max(axis=0)
     if not (np.isfinite(world).all() and bool((low < high).all())):
         raise InputError("a scale_mat is singular or not finite", path=path, hint=_HINT)

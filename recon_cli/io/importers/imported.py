@@ -179,11 +179,12 @@ def _check_numbers(view: View, path: PathText) -> None:
             hint="correct the calibration of this camera",
         )
     rotation = pose[:3, :3]
-    deviation = float(np.abs(rotation @ rotation.T - np.eye(3)).max())
-    if deviation > _ROTATION_TOLERANCE or np.linalg.det(rotation) < 0:
+    with np.errstate(over="ignore", invalid="ignore"):
+        deviation, determinant = float(np.abs(rotation @ rotation.T - np.eye(3)).max()), float(np.linalg.det(rotation))
+    if not (deviation <= _ROTATION_TOLERANCE and determinant > 0):
         raise InputError(
             f"{place}: the pose is no rotation: R Rᵀ differs from the identity by {deviation:.3g}, its determinant is "
-            f"{np.linalg.det(rotation):.4g}; expected at most {_ROTATION_TOLERANCE:g} and 1",
+            f"{determinant:.4g}; expected at most {_ROTATION_TOLERANCE:g} and 1",
             path=path,
             hint="a pose is a rotation and a translation; move a scale into the translations and points",
         )

@@ -19,7 +19,7 @@ from recon_cli.core.errors import InputError
 from recon_cli.core.points import PointSet
 from recon_cli.io.images import IMAGE_SUFFIXES, image_orientation, image_size
 from recon_cli.io.importers.imported import Imported, View, gather
-from recon_cli.io.importers.pictures import Masks
+from recon_cli.io.importers.pictures import Masks, picture_folder
 from recon_cli.io.points import read_points
 from recon_cli.io.records import read_json
 
@@ -50,6 +50,8 @@ def read_nerfstudio(path: Path, *, images: Path | None = None, masks: Path | Non
     frames = document.get("frames") if isinstance(document, dict) else None
     if not isinstance(frames, list) or not all(isinstance(frame, dict) for frame in frames):
         raise InputError("has no list of frames, expected a transforms.json", path=path, hint="export it again")
+    if images is not None:
+        picture_folder(images, (), source=path)
     outlines = Masks(masks, []) if masks is not None else None
     views = [_view(_Frame({**document, **frame}, path, f"frames[{index}]"), images, outlines) for index, frame in enumerate(frames)]
     return gather(views, first_pixel=first_pixel, path=path, points=_points(document, path))

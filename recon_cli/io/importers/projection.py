@@ -20,9 +20,8 @@ def decompose_projection(
     P = np.asarray(projection, dtype=np.float64)
     if not np.isfinite(P).all():
         raise InputError("holds NaN or infinity, expected a finite projection matrix", hint="calibrate again")
-    lengths = np.linalg.norm(P[:, :3], axis=1)
-    volume = float(np.linalg.det(P[:, :3] / lengths[:, None])) if bool((lengths > 0).all()) else 0.0
-    if abs(volume) < _SINGULAR:
+    volume = _volume(P[:, :3])
+    if not abs(volume) >= _SINGULAR:
         raise InputError(
             f"K is singular: the left 3x3 block of the projection matrix has no inverse (its rows span a volume of {volume:.3g})",
             hint="expected K [R t] in pixels; correct the calibration of this camera",
@@ -36,6 +35,12 @@ def decompose_projection(
     K = upper / upper[2, 2]
     K[1, 0] = K[2, 0] = K[2, 1] = 0.0
     return K, pose
+
+
+def _volume(matrix: np.ndarray) -> float:  # [3, 3]
+    """Of the box that the rows span, each scaled to length 1."""
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        return float(np.linalg.det(matrix / np.linalg.norm(matrix, axis=1, keepdims=True)))
 
 
 def _rq(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:  # [3, 3] -> [3, 3], [3, 3]

@@ -56,9 +56,8 @@ def count_mask_misses(
     counts = torch.zeros(len(points), dtype=torch.int32, device=points.device)
     anchor, local = _anchored(points)
     for view in range(len(cameras)):
-        mask = torch.nn.functional.max_pool2d(masks[view].float()[None, None], 2 * margin + 1, stride=1, padding=margin)
-        mask = mask[0, 0].to(torch.uint8).contiguous()
-        launch_bands(_count_misses, len(points), (local, mask, *_camera(cameras, view, anchor), counts), device=points.device)
+        arguments = (local, masks[view].to(torch.uint8).contiguous(), *_camera(cameras, view, anchor), margin, counts)
+        launch_bands(_count_misses, len(points), arguments, device=points.device)
     return counts
 
 
@@ -171,6 +170,7 @@ def _count_misses(
     offset: wp.vec3f,
     centre: wp.vec3f,
     focal: wp.float32,
+    margin: wp.int32,
     counts: wp.array(dtype=wp.int32),
 ):
     index = first + wp.tid()
@@ -178,9 +178,16 @@ def _count_misses(
     if q[2] > 0.0:
         x = q[0] / q[2]
         y = q[1] / q[2]
-        is_pictured = x >= 0.0 and y >= 0.0 and x < wp.float32(mask.shape[1]) and y < wp.float32(mask.shape[0])
-        if is_pictured and mask[int(y), int(x)] == wp.uint8(0):
-            counts[index] = counts[index] + 1
+        if x >= 0.0 and y >= 0.0 and x < wp.float32(mask.shape[1]) and y < wp.float32(mask.shape[0]):
+            row = int(y)
+            column = int(x)
+            found = wp.int32(0)
+            for other_row in range(wp.max(row - margin, 0), wp.min(row + margin, mask.shape[0] - 1) + 1):
+                for other_column in range(wp.max(column - margin, 0), wp.min(column + margin, mask.shape[1] - 1) + 1):
+                    if found == 0:
+                        found += int(mask[other_row, other_column])
+            if found == 0:
+                counts[index] = counts[index] + 1
 
 
 @wp.func

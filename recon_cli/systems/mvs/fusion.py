@@ -15,7 +15,7 @@ from recon_cli.core.mesh import Mesh
 from recon_cli.core.normals import face_areas, sum_rows, vertex_normals
 from recon_cli.core.points import PointSet
 from recon_cli.core.scene import Scene
-from recon_cli.core.topology import edges
+from recon_cli.core.topology import half_edges
 from recon_cli.core.tsdf import SparseGrid, check_memory
 from recon_cli.kernels.isosurface import extract_surface
 from recon_cli.kernels.point_views import color_points
@@ -78,7 +78,7 @@ def fuse(
     cleaned = clean(extract_surface(volume), maps, scene, config)
     mesh = _colored(cleaned.mesh, maps, scene, config)
     counts = view_counts(mesh, maps, relative=config.view_tolerance)
-    points = fused_points(maps, scene, origin=grid.origin, voxel=voxel)
+    points = fused_points(maps, scene, grid)
     statistics = _statistics(mesh, points, counts, grid) | {f"removed {reason}": share for reason, share in cleaned.removed.items()}
     return Fused(mesh, points, counts, statistics)
 
@@ -141,10 +141,7 @@ def _colored(mesh: Mesh, maps: DepthMaps, scene: Scene | None, config: FusionCon
 
 def _spread(colors: Tensor, is_known: Tensor, faces: Tensor) -> Tensor:  # [V, 3], [V] bool, [F, 3] -> [V, 3]
     """Colours of vertices that no view sees: the mean of their coloured neighbours, round by round, at last grey."""
-    if bool(is_known.all()):
-        return colors
-    pairs = edges(faces)
-    pairs = pairs[~is_known[pairs].all(dim=1)]
+    pairs = half_edges(faces[~is_known[faces].all(dim=1)])
     for _ in range(_COLOR_ROUNDS):
         directed = torch.cat([pairs, pairs.flip(1)])
         directed = directed[is_known[directed[:, 0]] & ~is_known[directed[:, 1]]]

@@ -2,83 +2,96 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor
 
-from recon_cli.core.cameras import Cameras
 from recon_cli.core.depth_maps import DepthMaps
 from recon_cli.core.normals import sum_rows, unit
 from recon_cli.core.points import PointSet
 from recon_cli.core.scene import Scene
-from recon_cli.core.tsdf import block_keys
+from recon_cli.core.tsdf import BLOCK, SparseGrid
 from recon_cli.kernels.slopes import fit_slopes
 
-# Sums that wait before they are merged, so that memory follows the size of the cloud and not the number of views.
-_WAITING = 4_000_000
 
-
-@dataclass(frozen=True)
-class _Sums:
-    """Weighted sums of points in voxels: keys ascending, rows of weight, position, normal and colour."""
-
-    keys: Tensor  # [N]
-    rows: Tensor  # [N, 10]
-
-
-def fused_points(maps: DepthMaps, scene: Scene | None, *, origin: Tensor, voxel: float) -> PointSet:
+def fused_points(maps: DepthMaps, scene: Scene | None, grid: SparseGrid) -> PointSet:
     """Mean position, normal and colour of the depths in every voxel, weighted by confidence.
 
     Args:
         maps: consistent depth maps, 0 where nothing is known.
         scene: pictures of the same views in the same order; None gives no colours.
-        origin: corner of the grid of voxels [scene units], shape [3].
-        voxel: side of a voxel [scene units].
+        grid: blocks around all points; the cloud has its resolution and its order.
     """
-    merged = _Sums(torch.empty(0, dtype=torch.int64), torch.empty(0, 10))
-    waiting: list[_Sums] = []
-    for view in range(len(maps)):
-        waiting.append(_merged([_view_sums(maps, scene, view, origin.cpu(), voxel)]))
-        if sum(len(sums.keys) for sums in waiting) > _WAITING:
-            merged, waiting = _merged([merged, *waiting]), []
-    rows = _merged([merged, *waiting]).rows
-    mean = rows[:, 1:] / rows[:, :1]
-    colors = None if scene is None else mean[:, 6:].clamp(0, 1)
-    return PointSet((mean[:, :3].double() + origin.cpu()).float(), unit(mean[:, 3:6]), colors)
+    device = grid.blocks.device
+    held = torch.zeros(len(grid) * BLOCK**3, dtype=torch.bool, device=device)
+    places = [_places(maps, view, grid) for view in range(len(maps))]
+    for _, voxel in places:
+        held[voxel] = True
+    number = held.cumsum(0, dtype=torch.int32) - 1
+    total = torch.zeros(int(held.sum()), 10, device=device)
+    for view, (pixel, voxel) in enumerate(places):
+        total += sum_rows(_rows(maps, scene, view, grid, pixel), number[voxel].long(), count=len(total))
+    mean = total[:, 1:] / total[:, :1]
+    points = mean[:, :3].double() * grid.voxel + grid.origin.to(device)
+    return PointSet(points.float(), unit(mean[:, 3:6]), None if scene is None else mean[:, 6:].clamp(0, 1))
 
 
-def pixel_normals(depth: Tensor, camera: Cameras) -> Tensor:  # [H, W] -> [H, W, 3]
-    """World normals on the camera's side from the tilt of a depth map, 0 where there is none."""
-    slopes = fit_slopes(depth.contiguous())
-    K, pose = camera.K[0].float().to(depth.device), camera.camera_from_world[0].float().to(depth.device)
-    rows, columns = torch.meshgrid(
-        torch.arange(depth.shape[0], device=depth.device) + 0.5, torch.arange(depth.shape[1], device=depth.device) + 0.5, indexing="ij"
-    )
-    inverse = torch.where(depth > 0, 1 / depth.clamp(min=1e-30), 0.0)
-    constant = inverse - slopes[..., 0] * columns - slopes[..., 1] * rows
+def pixel_normals(
+    depth: Tensor,  # [H, W]
+    pixel: Tensor,  # [N]
+    K: Tensor,  # [3, 3]
+    camera_from_world: Tensor,  # [4, 4]
+) -> Tensor:  # [N, 3]
+    """World normals on the camera's side from the tilt of a depth map at some of its pixels (row by row)."""
+    width = depth.shape[1]
+    slopes = fit_slopes(depth.contiguous()).view(-1, 2)[pixel]
+    rows, columns = (pixel // width).float() + 0.5, (pixel % width).float() + 0.5
+    constant = 1 / depth.flatten()[pixel] - slopes[:, 0] * columns - slopes[:, 1] * rows
     # The plane's pixels fulfil a . (u, v, 1) = 1 / z, its points n . X = 1 with n = K^T a, which looks away.
-    away = torch.stack([slopes[..., 0], slopes[..., 1], constant], dim=-1) @ K
-    return -unit(away @ pose[:3, :3]) * (depth > 0)[..., None]
+    away = torch.stack([slopes[:, 0], slopes[:, 1], constant], dim=-1) @ K.to(depth)
+    return -unit(away @ camera_from_world[:3, :3].to(depth))
 
 
-def _view_sums(maps: DepthMaps, scene: Scene | None, view: int, origin: Tensor, voxel: float) -> _Sums:
-    depth, camera = maps.depth[view].cpu(), maps.cameras[view].to("cpu", torch.float64)
-    rows, columns = torch.nonzero(depth > 0, as_tuple=True)
-    pixels = torch.stack([columns, rows], dim=-1).double() + 0.5
-    points = camera.unproject(pixels[None], depth[rows, columns].double()[None])[0] - origin
-    normals = pixel_normals(depth, camera) if maps.normals is None else maps.normals[view].cpu()
-    weight = torch.ones(len(rows)) if maps.confidence is None else maps.confidence[view].cpu()[rows, columns].clamp(min=1e-3)
-    colors = torch.zeros(len(rows), 3)
-    if scene is not None:
-        image = scene.images[view].cpu()
-        scale = torch.tensor([image.shape[1] / depth.shape[1], image.shape[0] / depth.shape[0]], dtype=torch.float64)
-        at = (pixels * scale).long()
-        colors = image[at[:, 1], at[:, 0]].float() / 255
-    values = torch.cat([points.float(), normals[rows, columns], colors], dim=-1) * weight[:, None]
-    return _Sums(block_keys((points / voxel).floor()), torch.cat([weight[:, None], values], dim=-1))
+def _grid_points(maps: DepthMaps, view: int, grid: SparseGrid, pixel: Tensor) -> Tensor:  # [N] -> [N, 3]
+    """Points of pixels in voxels from the grid's origin, composed in float64."""
+    depth = maps.depth[view]
+    camera = maps.cameras[view].to("cpu", torch.float64)
+    world = camera.world_from_camera[0]
+    ray = (world[:3, :3] @ torch.linalg.inv(camera.K[0]) / grid.voxel).to(depth)
+    centre = ((world[:3, 3] - grid.origin.cpu()) / grid.voxel).to(depth)
+    rows, columns = (pixel // depth.shape[1]).float() + 0.5, (pixel % depth.shape[1]).float() + 0.5
+    homogeneous = torch.stack([columns, rows, torch.ones_like(rows)], dim=-1) * depth.flatten()[pixel, None]
+    return homogeneous @ ray.T + centre
 
 
-def _merged(parts: list[_Sums]) -> _Sums:
-    keys, index = torch.unique(torch.cat([part.keys for part in parts]), return_inverse=True)
-    return _Sums(keys, sum_rows(torch.cat([part.rows for part in parts]), index, count=len(keys)))
+def _places(maps: DepthMaps, view: int, grid: SparseGrid) -> tuple[Tensor, Tensor]:  # [N] int32, [N] int32
+    """Pixels with a depth and the voxel that each falls into."""
+    pixel = (maps.depth[view].flatten() > 0).nonzero()[:, 0]
+    place = _grid_points(maps, view, grid, pixel).floor().int()
+    block = torch.div(place, BLOCK, rounding_mode="floor")
+    index = grid.find(block)
+    local = place - block * BLOCK
+    voxel = index * BLOCK**3 + local[:, 0] + BLOCK * local[:, 1] + BLOCK**2 * local[:, 2]
+    is_held = index >= 0
+    return pixel[is_held].int(), voxel[is_held]
+
+
+def _rows(maps: DepthMaps, scene: Scene | None, view: int, grid: SparseGrid, pixel: Tensor) -> Tensor:  # [N] -> [N, 10]
+    """Weight, and weighted position [voxels], normal and colour."""
+    depth, camera, pixel = maps.depth[view], maps.cameras[view], pixel.long()
+    values = [_grid_points(maps, view, grid, pixel)]
+    if maps.normals is not None:
+        values.append(maps.normals[view].reshape(-1, 3)[pixel])
+    else:
+        values.append(pixel_normals(depth, pixel, camera.K[0], camera.camera_from_world[0]))
+    values.append(torch.zeros_like(values[0]) if scene is None else _colors(scene.images[view].to(depth.device), depth, pixel))
+    confidence = torch.ones_like(depth) if maps.confidence is None else maps.confidence[view]
+    weight = confidence.flatten()[pixel, None].clamp(min=1e-3)
+    return torch.cat([weight, torch.cat(values, dim=-1) * weight], dim=-1)
+
+
+def _colors(image: Tensor, depth: Tensor, pixel: Tensor) -> Tensor:  # [N, 3]
+    """Colours in [0, 1] of a depth map's pixels in a picture that may be larger."""
+    height, width = depth.shape
+    rows = ((pixel // width) * 2 + 1) * image.shape[0] // (2 * height)
+    columns = ((pixel % width) * 2 + 1) * image.shape[1] // (2 * width)
+    return image[rows, columns].float() / 255

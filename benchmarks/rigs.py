@@ -1,4 +1,4 @@
-"""The rigs on which multi-view stereo is measured: every mesh, photographed from the front and from all around, with much and with little texture."""
+"""The rigs of the multi-view stereo figures: every mesh, from the front and from all around, with much and with little texture."""
 
 from __future__ import annotations
 

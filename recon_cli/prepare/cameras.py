@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import warnings
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -78,15 +79,9 @@ def write_scene_folder(
     """
     straight = _straightened(imported)
     total = len(imported.cameras)
-    with whole_folder(out, overwrite=overwrite, contents=CONTENTS) as folder, ThreadPoolExecutor(os.cpu_count()) as pool:
+    with whole_folder(out, overwrite=overwrite, contents=CONTENTS) as folder:
         _make_folders(folder, imported)
-        try:
-            done = []
-            for paths in pool.map(lambda index: _write_view(folder, imported, straight, index, link=link), range(total)):
-                done.append(paths)
-                progress(len(done), total)
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
+        done = _write_views(folder, imported, straight, link=link, progress=progress)
         write_cameras(
             folder / "cameras.json",
             straight.cameras,
@@ -104,6 +99,25 @@ def write_scene_folder(
         points=0 if imported.points is None else len(imported.points),
         notes=(*imported.notes, *_left_out(imported, done)),
     )
+
+
+_Placed = tuple[Path, Path | None, bool]  # picture and mask, relative to the folder; whether there is a depth map
+
+
+def _write_views(
+    folder: Path, imported: Imported, straight: _Straight, *, link: bool, progress: Callable[[int, int], None]
+) -> list[_Placed]:
+    total, done = len(imported.cameras), []
+    # The filters of warnings belong to the whole process: threads that each set and restore them would leave them changed.
+    with warnings.catch_warnings(), ThreadPoolExecutor(os.cpu_count()) as pool:
+        warnings.simplefilter("ignore")
+        try:
+            for placed in pool.map(lambda index: _write_view(folder, imported, straight, index, link=link), range(total)):
+                done.append(placed)
+                progress(len(done), total)
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+    return done
 
 
 def _make_folders(folder: Path, imported: Imported) -> None:
@@ -139,8 +153,8 @@ def _pinhole_of_view(lens: Lens, image: Path) -> Straightened:
         raise InputError(error.message, path=image, hint=error.hint) from error
 
 
-def _write_view(folder: Path, imported: Imported, straight: _Straight, index: int, *, link: bool) -> tuple[Path, Path | None, bool]:
-    """Picture, mask and depth map of a view; their paths relative to the folder, and whether there is a depth map."""
+def _write_view(folder: Path, imported: Imported, straight: _Straight, index: int, *, link: bool) -> _Placed:
+    """Picture, mask and depth map of a view."""
     name, source, mask = imported.cameras.names[index], imported.images[index], imported.masks[index]
     pinhole = straight.pinholes[index]
     suffix = source.suffix.lower()
@@ -187,7 +201,7 @@ def _write_depth(folder: Path, imported: Imported, straight: _Straight, index: i
     return True
 
 
-def _left_out(imported: Imported, done: list[tuple[Path, Path | None, bool]]) -> tuple[str, ...]:
+def _left_out(imported: Imported, done: list[_Placed]) -> tuple[str, ...]:
     given = sum(depth is not None for depth in imported.depths)
     kept = sum(has_depth for _, _, has_depth in done)
     return (f"{given - kept} of {given} depth maps were left out: they do not fit the pictures as they are now",) if kept < given else ()

@@ -78,7 +78,7 @@ def test_where_a_lens_folds_nothing_is_undistorted():
     assert bool(lens.undistort(beyond).isnan().all())
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(st.lists(st.floats(-10, 10), min_size=11, max_size=11), st.booleans())
 def test_any_coefficients_give_the_inverse_or_nothing(c, fisheye):
     lens = Distortion(fisheye, (c[0], c[1], c[2], c[3]), (c[4], c[5], c[6]), (c[7], c[8]), (c[9], c[10]))

@@ -63,14 +63,25 @@ def read_points_text(path: Path) -> ColmapPoints:
     Raises:
         InputError: the file is missing or damaged.
     """
-    rows = []
+    rows: list[tuple[int, list[str]]] = []
     for number, line in _lines(path, "COLMAP's points3D.txt"):
         words = line.split(maxsplit=7)
         if len(words) < 7:
             raise InputError(f"line {number} holds {len(words)} words, expected ID X Y Z R G B ERROR TRACK…", path=path)
-        rows.append(to_numbers(words[1:7], path=path, place=f"line {number}"))
-    table = np.array(rows, dtype=np.float64).reshape(-1, 6)
+        rows.append((number, words[1:7]))
+    table = _table(rows, path)
     return ColmapPoints(table[:, :3], np.clip(table[:, 3:], 0, 255).astype(np.uint8))
+
+
+def _table(rows: list[tuple[int, list[str]]], path: Path) -> np.ndarray:  # [N, 6]
+    """All words as numbers at once; one by one only to say which line is wrong."""
+    try:
+        table = np.array([words for _, words in rows], dtype=np.float64).reshape(-1, 6)
+    except ValueError:
+        table = np.full((1, 6), np.nan)
+    if not np.isfinite(table).all():
+        table = np.array([to_numbers(words, path=path, place=f"line {number}") for number, words in rows])
+    return table
 
 
 def _lines(path: Path, expected: str, *, keep_empty: bool = False) -> Iterator[tuple[int, str]]:

@@ -35,7 +35,7 @@ class Format:
 
 FORMATS: Mapping[str, Format] = {
     "colmap": Format(find_colmap, read_colmap, 0.5, "cameras and images, .bin or .txt, in it, in sparse or in sparse/0"),
-    "nerfstudio": Format(find_nerfstudio, read_nerfstudio, 0.5, "transforms.json"),
+    "nerfstudio": Format(find_nerfstudio, read_nerfstudio, 0.5, "transforms.json or transforms_train.json"),
     "idr": Format(find_idr, read_idr, 0.0, "an .npz file with world_mat_0"),
     "mvsnet": Format(find_mvsnet, read_mvsnet, 0.0, "NAME_cam.txt files, in it or in cams"),
     "middlebury": Format(find_middlebury, read_middlebury, 0.0, "a file that ends in par.txt"),

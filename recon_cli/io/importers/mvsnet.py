@@ -1,13 +1,18 @@
-"""MVSNet's NAME_cam.txt files, pair.txt and PFM depth maps: world → camera, pixel centres at integers, z-depth."""
+"""MVSNet's NAME_cam.txt files, pair.txt and PFM depth maps: world → camera, pixel centres at integers, z-depth.
+
+The depth ranges of all cameras together give the bounds.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from recon_cli.core.errors import InputError
 from recon_cli.core.natural_order import natural_key
+from recon_cli.io.importers.depth_ranges import shared_volume
 from recon_cli.io.importers.imported import Imported, View, gather
 from recon_cli.io.importers.pictures import Masks, picture_folder, pictures_in
 from recon_cli.io.importers.words import read_text_lines, to_numbers, to_whole
@@ -16,6 +21,16 @@ _CAMERA_FOLDERS = ("cams", "Cameras", "cameras", "cams_1", "cam")
 _IMAGE_FOLDERS = ("images", "blended_images", "image")
 _DEPTH_FOLDERS = ("depths", "rendered_depth_maps", "depth")
 _SUFFIX = "_cam.txt"
+_PLANES = 192  # of a sweep whose file states no number, as in MVSNet's own tests
+
+
+@dataclass(frozen=True)
+class Cam:
+    """A _cam.txt: K as the file has it, shape [3, 3], camera_from_world, shape [4, 4], and the depth range, if stated."""
+
+    K: np.ndarray
+    camera_from_world: np.ndarray
+    depth_range: tuple[float, float] | None
 
 
 def find_mvsnet(source: Path) -> Path | None:
@@ -39,18 +54,19 @@ def read_mvsnet(path: Path, *, images: Path | None = None, masks: Path | None = 
     by_stem = {picture.stem: picture for picture in reversed(pictures_in(folder))}
     outlines = Masks(masks, [root / "masks", root / "mask"])
     depths = {map_.stem: map_ for name in reversed(_DEPTH_FOLDERS) for map_ in (root / name).glob("*.pfm")}
-    views = []
-    for file in files:
+    views, cams = [], [read_cam(file) for file in files]
+    for file, cam in zip(files, cams):
         stem = file.name.removesuffix(_SUFFIX)
-        K, pose = read_cam(file)
         image = by_stem.get(stem, folder / f"{stem}.jpg")
         mask = outlines.of(image.name)
-        views.append(View(image.name, image, K, pose, mask=mask, depth=depths.get(stem), place=file.name))
-    return gather(views, first_pixel=first_pixel, path=path)
+        views.append(View(image.name, image, cam.K, cam.camera_from_world, mask=mask, depth=depths.get(stem), place=file.name))
+    imported = gather(views, first_pixel=first_pixel, path=path)
+    ranges = [cam.depth_range for cam in cams if cam.depth_range is not None]
+    return replace(imported, bounds=shared_volume(imported.cameras, ranges)) if len(ranges) == len(cams) else imported
 
 
-def read_cam(path: Path) -> tuple[np.ndarray, np.ndarray]:  # [3, 3], [4, 4]
-    """K as the file has it, and camera_from_world, of a _cam.txt; the depth range after them is not used.
+def read_cam(path: Path) -> Cam:
+    """The camera of a _cam.txt.
 
     Raises:
         InputError: the file is missing or damaged.
@@ -64,7 +80,16 @@ def read_cam(path: Path) -> tuple[np.ndarray, np.ndarray]:  # [3, 3], [4, 4]
     K = np.array(to_numbers(words[18:27], path=path, place="intrinsic")).reshape(3, 3)
     if pose[3].tolist() != [0, 0, 0, 1]:
         raise InputError(f"extrinsic ends in {pose[3].tolist()}, expected [0, 0, 0, 1]", path=path)
-    return K, pose
+    return Cam(K, pose, _depth_range(to_numbers(words[27:], path=path, place="the depth range")))
+
+
+def _depth_range(numbers: list[float]) -> tuple[float, float] | None:
+    """Near and far [scene units] of `near interval [planes [far]]`; None where they are no range."""
+    if len(numbers) < 2:
+        return None
+    near, interval = numbers[:2]
+    far = numbers[3] if len(numbers) > 3 else near + interval * (numbers[2] if len(numbers) > 2 else _PLANES)
+    return (near, far) if 0 < near < far else None
 
 
 def read_pairs(path: Path) -> dict[int, list[tuple[int, float]]]:

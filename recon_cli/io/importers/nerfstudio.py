@@ -30,7 +30,10 @@ _OPENCV_FROM_OPENGL = np.diag([1.0, -1.0, -1.0, 1.0])  # y up and z back become 
 
 def find_nerfstudio(source: Path) -> Path | None:
     """The transforms.json of a dataset, if it is one."""
-    path = source / "transforms.json" if source.is_dir() else source
+    path = source
+    if source.is_dir():  # Blender's data sets have a file for training and others for testing
+        names = [source / name for name in ("transforms.json", "transforms_train.json")]
+        path = next((name for name in names if name.is_file()), source)
     if path.suffix != ".json" or not path.is_file():
         return None
     try:

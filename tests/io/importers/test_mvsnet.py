@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from recon_cli.core.errors import InputError
-from recon_cli.io.importers.mvsnet import read_mvsnet, read_pairs
+from recon_cli.io.importers.mvsnet import read_cam, read_mvsnet, read_pairs
 from recon_cli.io.importers.pfm import write_pfm
 from tests.io.importers.datasets import write_dataset
 
@@ -24,6 +24,37 @@ def test_depth_maps_belong_to_their_views(folder):
     (folder / "depths").mkdir()
     write_pfm(folder / "depths" / "00000001.pfm", torch.ones(150, 200))
     assert read_mvsnet(folder / "cams").depths == (None, folder / "depths" / "00000001.pfm")
+
+
+def test_the_depth_ranges_give_bounds(folder):
+    """Both views look at the plane near (0, 0, 5) between depths 3 and 7."""
+    bounds = read_mvsnet(folder / "cams").bounds
+    assert bounds is not None
+    low, high = bounds
+    centre = torch.tensor([0.0, 0.0, 5.0], dtype=torch.float64)
+    assert bool(((low < centre - 0.5) & (high > centre + 0.5)).all())
+    assert bool((high - low < 7).all())
+    assert low[2] > 2.5
+    assert high[2] < 7.5
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("3.0 0.02 192 7.0", (3.0, 7.0)),
+        ("3.0 0.02 100", (3.0, 5.0)),
+        ("3.0 0.5", (3.0, 99.0)),
+        ("3.0", None),
+        ("", None),
+        ("-3 0.1 10 7", None),
+        ("3 0.1 10 2", None),
+    ],
+)
+def test_depth_ranges_of_all_lengths(folder, line, expected):
+    path = folder / "cams" / "00000000_cam.txt"
+    path.write_text(path.read_text().replace("3.0 0.02 192 7.0", line))
+    assert read_cam(path).depth_range == expected
+    assert (read_mvsnet(folder / "cams").bounds is None) == (expected is None)
 
 
 @pytest.mark.parametrize(

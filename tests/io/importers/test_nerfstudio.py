@@ -11,6 +11,7 @@ import torch
 
 from recon_cli.core.errors import InputError
 from recon_cli.core.points import PointSet
+from recon_cli.io.importers.formats import read_dataset
 from recon_cli.io.importers.nerfstudio import read_nerfstudio
 from recon_cli.io.points import write_points
 from tests.io.importers.datasets import plane_views, write_dataset
@@ -51,6 +52,11 @@ def test_the_angle_of_view_gives_a_focal_length(path):
 def test_a_suffix_may_be_left_out(path):
     change(path, 0, file_path="images/a_view")
     assert read_nerfstudio(path).images[0] == path.parent / "images" / "a_view.png"
+
+
+def test_blenders_data_sets_are_found(path):
+    path.rename(path.parent / "transforms_train.json")
+    assert read_dataset(path.parent)[0] == "nerfstudio"
 
 
 def test_points_and_masks_are_named_by_the_file(path):

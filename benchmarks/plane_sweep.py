@@ -31,8 +31,8 @@ class _Source:
     """A picture to compare with: pixel in it = (ray + inverse depth * shift), homogeneous."""
 
     picture: Tensor  # [h, w]
-    rays: Tensor  # [H, W, 3]
-    shift: Tensor  # [3]
+    rays: Tensor  # [3, H, W]
+    shift: tuple[float, ...]  # three
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,7 @@ def _best_plane(
     margin = 0.5 * (levels[-1] - levels[0]) / max(len(levels) - 1, 1)
     for place, inverse in enumerate(levels):
         scores = torch.stack([_score(reference.picture, mean, variance, source, inverse, window) for source in sources])
-        score = scores.topk(math.ceil(len(sources) / 2), dim=0).values.mean(dim=0)
+        score = _mean_of_best(scores, math.ceil(len(sources) / 2))
         after = torch.where((index == place - 1) & (place > 0), score, after)
         is_better = (score > best) & (inverse >= reference.low - margin) & (inverse <= reference.high + margin)
         best, index = torch.where(is_better, score, best), torch.where(is_better, float(place), index)
@@ -125,14 +125,14 @@ def _best_plane(
 
 def _score(picture: Tensor, mean: Tensor, variance: Tensor, source: _Source, inverse: float, window: int) -> Tensor:  # [H, W]
     """NCC with the source's picture warped through a plane; -1 outside it."""
-    height, width = source.picture.shape
-    warped = source.rays + inverse * source.shift
-    depth = warped[..., 2]
-    pixels = warped[..., :2] / depth.clamp(min=1e-12)[..., None]
-    size = torch.tensor([width, height], dtype=pixels.dtype, device=pixels.device)
-    is_inside = (depth > 0) & ((pixels >= 0) & (pixels <= size)).all(dim=-1)
-    places = (2 * pixels / size - 1).clamp(-2, 2)
-    sampled = F.grid_sample(source.picture[None, None], places[None], padding_mode="border", align_corners=False)[0, 0]
+    x, y, depth = (source.rays[axis] + inverse * source.shift[axis] for axis in range(3))
+    is_before = depth > 0
+    scale = torch.where(is_before, 2 / depth, 0.0)
+    # From -1 to 1 across the picture, as grid_sample takes them.
+    x, y = (x * scale / source.picture.shape[1] - 1).clamp_(-2, 2), (y * scale / source.picture.shape[0] - 1).clamp_(-2, 2)
+    is_inside = is_before & (torch.maximum(x.abs(), y.abs()) <= 1)
+    places = torch.stack([x, y], dim=-1)[None]
+    sampled = F.grid_sample(source.picture[None, None], places, padding_mode="border", align_corners=False)[0, 0]
     sums = _box_means(torch.stack([sampled, sampled * sampled, sampled * picture]), window)
     spread = (sums[1] - sums[0] * sums[0]).clamp(min=0) + _NOISE**2
     ncc = (sums[2] - sums[0] * mean) / (spread * variance).sqrt()
@@ -145,9 +145,28 @@ def _moments(picture: Tensor, window: int) -> tuple[Tensor, Tensor]:
 
 
 def _box_means(maps: Tensor, window: int) -> Tensor:  # [D, H, W] -> [D, H, W]
-    half = window // 2
-    along = F.avg_pool2d(maps, (1, window), stride=1, padding=(0, half), count_include_pad=False)
-    return F.avg_pool2d(along, (window, 1), stride=1, padding=(half, 0), count_include_pad=False)
+    """Means over a square window; beyond the border its pixels are repeated. A pooling layer takes eight times as long on a CPU."""
+    half, (height, width) = window // 2, maps.shape[1:]
+    padded = F.pad(maps[None], (half, half, half, half), mode="replicate")[0]
+    along = padded[..., :width].clone()
+    for shift in range(1, window):
+        along += padded[..., shift : shift + width]
+    total = along[:, :height].clone()
+    for shift in range(1, window):
+        total += along[:, shift : shift + height]
+    return total.div_(window**2)
+
+
+def _mean_of_best(scores: Tensor, count: int) -> Tensor:  # [K, H, W] -> [H, W]
+    """Mean of the ``count`` largest; by exchanges between whole maps, as sorting each pixel's few scores takes far longer."""
+    maps, total = list(scores), torch.zeros_like(scores[0])
+    for _ in range(count):
+        largest = maps[0]
+        for place in range(1, len(maps)):
+            largest, maps[place - 1] = torch.maximum(largest, maps[place]), torch.minimum(largest, maps[place])
+        maps.pop()
+        total += largest
+    return total / count
 
 
 def _reference(scene: Scene, intervals: DepthIntervals, view: int, margin: int, device: torch.device) -> _Reference | None:
@@ -158,7 +177,8 @@ def _reference(scene: Scene, intervals: DepthIntervals, view: int, margin: int, 
     low = torch.where(is_searched, low, math.inf)
     rows, columns = (_extent(is_searched.any(dim=axis), margin) for axis in (1, 0))
     grey = _grey(scene.images[view])
-    return _Reference(*(part[rows, columns].to(device) for part in (grey, low, high)), rows, columns)
+    grey, low, high = (part[rows, columns].to(device) for part in (grey, low, high))
+    return _Reference(grey, low, high, rows, columns)
 
 
 def _inverse_range(intervals: DepthIntervals, view: int, size: Sequence[int]) -> tuple[Tensor, Tensor]:  # [H, W], [H, W]
@@ -183,7 +203,7 @@ def _source(scene: Scene, view: int, source: int, reference: _Reference, depth: 
         picture = F.interpolate(picture[None, None], size=size, mode="bilinear", antialias=True, align_corners=False)[0, 0]
         camera, ratio = camera.resized(size[1], size[0]), ratio / 2
     rays, shift = _relation(scene.cameras[view], camera, reference)
-    return _Source(picture.to(device), rays.float().to(device), shift.float().to(device))
+    return _Source(picture.to(device), rays.float().to(device), tuple(shift.tolist()))
 
 
 def _middle(camera: Cameras, depth: float) -> Tensor:  # [3]
@@ -191,7 +211,7 @@ def _middle(camera: Cameras, depth: float) -> Tensor:  # [3]
     return camera.unproject(centre[None], torch.tensor([[depth]], dtype=torch.float64))[0, 0]
 
 
-def _relation(camera: Cameras, other: Cameras, reference: _Reference) -> tuple[Tensor, Tensor]:  # [H, W, 3], [3]
+def _relation(camera: Cameras, other: Cameras, reference: _Reference) -> tuple[Tensor, Tensor]:  # [3, H, W], [3]
     """Homogeneous pixel in the other camera of a point at inverse depth w: rays + w * shift."""
     relative = other.camera_from_world[0].double() @ camera.world_from_camera[0].double()
     K = other.K[0].double()
@@ -200,15 +220,15 @@ def _relation(camera: Cameras, other: Cameras, reference: _Reference) -> tuple[T
     y, x = torch.meshgrid(row, column, indexing="ij")
     pixels = torch.stack([x, y, torch.ones_like(x)], dim=-1)
     rays = pixels @ (K @ relative[:3, :3] @ torch.linalg.inv(camera.K[0].double())).T
-    return rays, K @ relative[:3, 3]
+    return rays.permute(2, 0, 1).contiguous(), K @ relative[:3, 3]
 
 
 def _plane_count(sources: Sequence[_Source], low: float, high: float) -> int:
     """Planes whose steps are at most one pixel in every source, for the pixel in the middle."""
     longest = 0.0
     for source in sources:
-        middle = source.rays[source.rays.shape[0] // 2, source.rays.shape[1] // 2]
-        ends = [middle + inverse * source.shift for inverse in (low, high)]
+        middle = source.rays[:, source.rays.shape[1] // 2, source.rays.shape[2] // 2].cpu()
+        ends = [middle + inverse * torch.tensor(source.shift) for inverse in (low, high)]
         pixels = [end[:2] / end[2].clamp(min=1e-12) for end in ends]
         longest = max(longest, float((pixels[1] - pixels[0]).norm()))
     return min(max(math.ceil(longest) + 1, _FEWEST), _MOST)

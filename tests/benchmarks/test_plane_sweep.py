@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from benchmarks.plane_sweep import plane_sweep
+from benchmarks.plane_sweep import _box_means, _mean_of_best, plane_sweep
 from recon_cli.core.cameras import Cameras
 from recon_cli.core.depth_maps import DepthIntervals
 from recon_cli.core.scene import Scene
@@ -96,3 +96,12 @@ def test_the_same_bytes_again():
     scene, intervals, _ = _scene(0.3)
     first, second = (plane_sweep(scene, intervals, planes=12, neighbours=3) for _ in range(2))
     assert all(torch.equal(a, b) for a, b in zip(first.depth, second.depth, strict=True))
+
+
+def test_the_fast_sums_are_the_slow_ones():
+    generator = torch.Generator().manual_seed(0)
+    scores = torch.rand(7, 5, 6, generator=generator)
+    for count in (1, 4, 7):
+        assert torch.allclose(_mean_of_best(scores, count), scores.topk(count, dim=0).values.mean(dim=0))
+    padded = torch.nn.functional.pad(scores[None], (2, 2, 2, 2), mode="replicate")
+    assert torch.allclose(_box_means(scores, 5), torch.nn.functional.avg_pool2d(padded, 5, stride=1)[0], atol=1e-6)

@@ -26,6 +26,7 @@ from recon_cli.cli.options import (
     ShardText,
     Verbose,
 )
+from recon_cli.cli.mvs_train_prior import train_prior
 from recon_cli.core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from recon_cli.run.mvs_inputs import MvsSources
 
 app = typer.Typer()
+app.command(name="train-prior")(train_prior)
 
 
 class Start(StrEnum):

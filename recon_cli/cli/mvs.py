@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from recon_cli.cli.console import Console, command_line, emit
+from recon_cli.cli.mvs_train_prior import train_prior
 from recon_cli.cli.options import (
     Device,
     DryRun,
@@ -26,7 +27,6 @@ from recon_cli.cli.options import (
     ShardText,
     Verbose,
 )
-from recon_cli.cli.mvs_train_prior import train_prior
 from recon_cli.core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from recon_cli.run.mvs_inputs import MvsSources
 
 app = typer.Typer()
-app.command(name="train-prior")(train_prior)
 
 
 class Start(StrEnum):
@@ -223,6 +222,9 @@ def fuse(
         emit(record, json=json)
     elif target != "-":
         emit(target)
+
+
+app.command(name="train-prior")(train_prior)
 
 
 def _carry_out(job: MvsJob, *, dry_run: bool, console: Console, json: bool) -> None:

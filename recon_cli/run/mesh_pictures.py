@@ -81,7 +81,8 @@ def three_sides(mesh: Mesh, stand: Stand, *, side: int) -> list[tuple[Picture, P
     """The mesh from three sides: as clay, and in its colours where it has them."""
     yaws = (-50, 0, 50) if stand.is_frontal else (0, 120, 240)
     renderer = get_renderer("builtin")
-    settings = RenderSettings(background=tuple(level / 255 for level in BACKDROP))
+    red, green, blue = (level / 255 for level in BACKDROP)
+    settings = RenderSettings(background=(red, green, blue))
     plain = Mesh(mesh.vertices.float(), mesh.faces, colors=None if mesh.colors is None else mesh.colors.float())
     pictures = []
     for yaw in yaws:

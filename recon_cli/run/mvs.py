@@ -261,16 +261,8 @@ def _fingerprint(job: MvsJob) -> str:
     """Stands for all that decides the result: recipe, contents of the inputs, chosen views, shard, seed."""
     sources = {name: str(value) for name, value in vars(job.sources).items() if not isinstance(value, Path)}
     settings = {"recipe": recipe_text(job.recipe), "seed": job.seed, "shard": str(job.shard), **sources}
-    return digest(json.dumps(settings, sort_keys=True), _existing(job.sources))
-
-
-def _existing(sources: MvsSources) -> list[Path]:
-    """All input paths, each of which must exist."""
-    paths = list(sources.paths())
-    for path in paths:
-        if not path.exists():
-            raise InputError("does not exist", path=path, hint="check the path")
-    return paths
+    # A file that is missing is left to the reader of the scene, who knows what it was for.
+    return digest(json.dumps(settings, sort_keys=True), [path for path in job.sources.paths() if path.exists()])
 
 
 def _raise_if_asked(stop: StopSignals) -> None:

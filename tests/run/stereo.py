@@ -57,7 +57,7 @@ def arc(count: int, *, scale: int = 1, step: float = 9.0) -> Cameras:
     return Cameras(K.expand(count, 3, 3).clone(), poses, size, tuple("abcdefghijklmnop"[:count]))
 
 
-def ball(rings: int = 40) -> Mesh:
+def ball(rings: int = 60) -> Mesh:
     """A sphere about the origin with a smooth pattern of colours."""
     polar = torch.linspace(0, math.pi, rings + 1, dtype=torch.float64)
     around = torch.linspace(0, 2 * math.pi, 2 * rings + 1, dtype=torch.float64)[:-1]
@@ -71,12 +71,13 @@ def ball(rings: int = 40) -> Mesh:
 
 
 def pattern(points: Tensor) -> Tensor:  # [N, 3] -> [N, 3]
-    """Colours in [0.1, 0.9] that vary over about a tenth of the ball."""
+    """Tinted greys in [0.1, 0.9] that vary over about a tenth of the ball."""
     generator = torch.Generator().manual_seed(5)
-    waves = 9 * torch.randn(24, 3, generator=generator, dtype=torch.float64)
-    phases = 6.3 * torch.rand(24, generator=generator, dtype=torch.float64)
-    levels = torch.sin(points @ waves.T + phases).reshape(-1, 3, 8).sum(dim=-1)
-    return (0.5 + 0.16 * levels).clamp(0.1, 0.9)
+    waves = 11 * torch.randn(16, 3, generator=generator, dtype=torch.float64)
+    phases = 6.3 * torch.rand(16, generator=generator, dtype=torch.float64)
+    levels = torch.sin(points @ waves.T + phases)  # [N, 16]
+    tints = torch.stack([levels[:, 0], levels[:, 1], levels[:, 2]], dim=-1)
+    return (0.5 + 0.13 * levels.sum(dim=-1, keepdim=True) + 0.05 * tints).clamp(0.1, 0.9)
 
 
 def _pose(angle: float) -> Tensor:  # [4, 4]

@@ -156,7 +156,7 @@ def table(rows: Mapping[str, Sequence[Outcome]]) -> str:
 
 def verdicts(rows: Mapping[str, Sequence[Outcome]], *, best: str = "default") -> str:
     """What the default is worth beside every other method, in markdown: median error saved, and share within a pixel gained."""
-    others = [outcome.method for outcome in next(iter(rows.values()))if outcome.method != best]
+    others = [outcome.method for outcome in next(iter(rows.values())) if outcome.method != best]
     lines = ["| rig | " + " | ".join(f"error below {name} | share above {name}" for name in others) + " |"]
     lines.append("|---|" + "---|" * (2 * len(others)))
     for name, outcomes in rows.items():

@@ -62,8 +62,8 @@ def write_scene_folder(
 ) -> Written:
     """Write images, masks, depth, cameras.json and points.ply into a folder that appears when it is whole.
 
-    Pictures and masks are copied as they are, or straightened where their lens bends. Every picture is decoded once, so that a damaged one
-    is found here and not in the middle of a reconstruction.
+    Pictures and masks are copied as they are, or straightened where their lens bends; where only some views have a mask, the others get a
+    white one. Every picture is decoded once, so that a damaged one is found here and not in the middle of a reconstruction.
 
     Args:
         imported: what an importer read.
@@ -167,7 +167,10 @@ def _write_view(folder: Path, imported: Imported, straight: _Straight, index: in
     else:
         image = Path("images", name + suffix)
         place_file(source, folder / image, link=link)
-    outline = None if mask is None else _write_mask(folder, mask, name, (width, height), pinhole, link=link)
+    if mask is not None:
+        outline = _write_mask(folder, mask, name, (width, height), pinhole, link=link)
+    else:
+        outline = _write_white_mask(folder, straight.cameras, index) if any(imported.masks) else None
     return image, outline, _write_depth(folder, imported, straight, index)
 
 
@@ -185,6 +188,14 @@ def _write_mask(folder: Path, source: Path, name: str, size: tuple[int, int], pi
     else:
         place = Path("masks", f"{name}.png")
         write_image(folder / place, straighten_mask(mask, pinhole))
+    return place
+
+
+def _write_white_mask(folder: Path, cameras: Cameras, index: int) -> Path:
+    """Everything counts in a view that has no mask while others have one."""
+    place = Path("masks", f"{cameras.names[index]}.png")
+    width, height = cameras.size[index].tolist()
+    write_image(folder / place, torch.full((height, width), 255, dtype=torch.uint8))
     return place
 
 

@@ -141,6 +141,17 @@ def test_copies_and_links(tmp_path):
         assert os.path.samefile(made, folder / name)
 
 
+def test_a_view_without_a_mask_gets_a_white_one_where_others_have_theirs(tmp_path):
+    folder = write_dataset("nerfstudio", tmp_path / "set")
+    Image.new("L", (160, 120), 0).save(folder / "mask.png")
+    document = json.loads((folder / "transforms.json").read_text())
+    document["frames"][0]["mask_path"] = "mask.png"
+    (folder / "transforms.json").write_text(json.dumps(document))
+    assert prepared(folder, tmp_path / "scene").masks == 2
+    masks = read_camera_file(tmp_path / "scene" / "cameras.json").masks
+    assert [read_mask(mask).unique().tolist() for mask in masks if mask is not None] == [[0], [255]]
+
+
 def broken(folder: Path, tmp_path: Path, words: str) -> InputError:
     with pytest.raises(InputError, match=words) as caught:
         prepared(folder, tmp_path / "scene")

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from recon_cli.core.cameras import Cameras
 
-_STEPS = 12  # samples along each axis of a frustum
+_STEPS = 8  # samples along each axis of a frustum
 _SHARE = 0.5  # of the cameras that must see a point
 
 
@@ -19,7 +19,7 @@ def shared_volume(
 ) -> Tensor | None:  # [2, 3]
     """The box [scene units] around the points that at least half of the cameras (and two) see within their depth ranges.
 
-    Every frustum is sampled at the centres of 12³ cells; the box is as coarse as these. None where no two cameras share a point.
+    Every frustum is sampled at the centres of 8³ cells; the box is as coarse as these. None where no two cameras share a point.
     """
     samples = torch.cat([_frustum(cameras[index], near, far) for index, (near, far) in enumerate(ranges)])
     seen = torch.zeros(len(samples), dtype=torch.long)

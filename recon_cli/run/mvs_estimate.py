@@ -93,7 +93,8 @@ def estimate(scene: Scene, recipe: MvsRecipe, *, share: float = 1.0, has_fusion:
     pixels, foreground = sum(sizes), sum(counts)
     group = min(recipe.views.group_size, len(scene))
     depth_memory = costs.group * sum(sorted(counts)[-group:]) + costs.group_pixel * sum(sorted(sizes)[-group:])
-    fusion_memory = costs.fusion * pixels + costs.volume * foreground if has_fusion else 0
+    volume = min(costs.volume * foreground, recipe.fusion.memory_limit_mb * MEGABYTE)
+    fusion_memory = costs.fusion * pixels + volume if has_fusion else 0
     sources = min(recipe.views.neighbours, len(scene) - 1)
     seconds = costs.start_seconds + costs.depth_seconds * share * foreground / 1e6 * sources
     if has_fusion:

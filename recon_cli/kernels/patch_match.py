@@ -46,7 +46,8 @@ class Relations:
     rotations: wp.array(dtype=wp.mat33f)  # [S] M
     translations: wp.array(dtype=wp.vec3f)  # [S] q
     best: wp.int32  # sources whose mean decides
-    noise: wp.float32  # variance [grey²] below which a window says nothing
+    noise: wp.float32  # variance of the pictures' noise [grey²]
+    mismatch: wp.float32  # variance of what differs between views for other reasons, as a share of a window's own
     background_cost: wp.float32  # for every source where the pixel falls on background
 
 
@@ -58,6 +59,7 @@ class Patch:
     weights: Window
     total: wp.float32
     variance: wp.float32
+    strength: wp.float32  # what a difference of NCC is worth, from 0 in a window that is all noise to 1
 
 
 @wp.struct
@@ -137,6 +139,8 @@ def read_patch(
     mean = mean / wp.max(total, 1.0e-6)
     patch.total = wp.max(total, 1.0e-6)
     patch.variance = wp.max(square / patch.total - mean * mean, 0.0)
+    seen = relations.mismatch * wp.max(patch.variance - relations.noise, 0.0)
+    patch.strength = seen / (relations.noise + seen + 1.0e-12)
     for tap in range(TAPS):
         patch.values[tap] = patch.values[tap] - mean
     return patch

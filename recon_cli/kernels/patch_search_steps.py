@@ -26,6 +26,19 @@ start_warp()
 wp.set_module_options({"enable_backward": False})
 
 
+NEIGHBOURS = 8
+Eight = wp.types.vector(length=NEIGHBOURS, dtype=wp.float32)
+
+
+@wp.struct
+class Surroundings:
+    """What the pixels around one hold: their inverse depths, and how much each counts."""
+
+    inverse_depths: Eight
+    weights: Eight
+    unit: wp.float32  # inverse depth per pixel of disparity
+
+
 @wp.struct
 class Refinement:
     """What one round of the search tries."""
@@ -38,6 +51,8 @@ class Refinement:
     good: wp.float32  # cost below which no random change is tried
     radius: wp.float32  # of the window [px]
     contrast: wp.float32  # [grey]
+    smoothness: wp.float32  # weight of the distance of a plane from the surroundings, beside 1 - NCC
+    jump: wp.float32  # distance beyond which it costs no more [px of disparity]
     seed: wp.int32
 
 
@@ -71,6 +86,61 @@ def solve_symmetric(a: wp.mat33f, b: wp.vec3f) -> wp.vec3f:
 
 
 @wp.func
+def neighbour_offset(index: wp.int32) -> wp.vec2i:
+    """Right, left, below, above, at distances 1 and 3: all of the checkerboard's other colour."""
+    distance = wp.int32(1) + 2 * (index // 4)
+    side = index % 4
+    dx = wp.int32(side == 0) - wp.int32(side == 1)
+    dy = wp.int32(side == 2) - wp.int32(side == 3)
+    return wp.vec2i(dx * distance, dy * distance)
+
+
+@wp.func
+def read_surroundings(
+    pictures: Pictures,
+    relations: Relations,
+    refinement: Refinement,
+    planes: wp.array2d(dtype=wp.vec3f),
+    costs: wp.array2d(dtype=wp.float32),
+    strengths: wp.array2d(dtype=wp.float32),
+    column: wp.int32,
+    row: wp.int32,
+    unit: wp.float32,
+) -> Surroundings:
+    """A neighbour counts the more the better it matches and the more alike it looks."""
+    around = Surroundings()
+    around.unit = unit
+    width = planes.shape[1]
+    offset = pictures.offsets[relations.reference]
+    middle = pictures.values[offset + wp.int64(row * width + column)]
+    for index in range(NEIGHBOURS):
+        move = neighbour_offset(index)
+        x = column + move[0]
+        y = row + move[1]
+        if x >= 0 and y >= 0 and x < width and y < planes.shape[0]:
+            cost = costs[y, x]
+            if cost < 2.5:
+                difference = (pictures.values[offset + wp.int64(y * width + x)] - middle) / refinement.contrast
+                around.inverse_depths[index] = planes[y, x][0]
+                around.weights[index] = (0.02 + strengths[y, x] * wp.max(1.0 - cost, 0.0)) / (1.0 + difference * difference)
+    return around
+
+
+@wp.func
+def roughness(around: Surroundings, refinement: Refinement, plane: wp.vec3f) -> wp.float32:
+    """Mean of d² / (1 + (d / jump)²) over the neighbours, d their distance from the plane [px of disparity], times its weight."""
+    total = wp.float32(0.0)
+    sum_of_weights = wp.float32(1.0e-6)
+    for index in range(NEIGHBOURS):
+        move = neighbour_offset(index)
+        there = plane[0] + plane[1] * wp.float32(move[0]) + plane[2] * wp.float32(move[1])
+        distance = (there - around.inverse_depths[index]) / around.unit
+        total += around.weights[index] * distance * distance / (1.0 + distance * distance / (refinement.jump * refinement.jump))
+        sum_of_weights += around.weights[index]
+    return refinement.smoothness * total / sum_of_weights
+
+
+@wp.func
 def newton_plane(
     pictures: Pictures,
     relations: Relations,
@@ -79,20 +149,38 @@ def newton_plane(
     patch: Patch,
     x: wp.float32,
     y: wp.float32,
+    around: Surroundings,
     plane: wp.vec3f,
     cost: wp.float32,
 ) -> wp.vec3f:
-    """The plane after one Gauss-Newton step over the sources that match about as well as the best ones do."""
-    unit = pixel_unit(pictures, relations, x, y, plane[0])
+    """The plane after one Gauss-Newton step over the sources that match about as well as the best ones do, and the surroundings."""
+    unit = around.unit
     matrix = wp.diag(wp.vec3f(refinement.damping, refinement.damping, refinement.damping))
     gradient = wp.vec3f()
+    matched = wp.float32(0.0)
     for source in range(relations.sources.shape[0]):
         h = landing(relations, source, x, y, plane[0])
         if is_inside(pictures, relations.sources[source], h):
             step = source_step(pictures, relations, taps, patch, source, h, plane, unit, refinement.radius)
             if step.cost < 1.5 * cost + 0.05 and step.cost < 0.9:
-                matrix += step.matrix
-                gradient += step.gradient
+                matrix += patch.strength * step.matrix
+                gradient += patch.strength * step.gradient
+                matched += 1.0
+    sum_of_weights = wp.float32(1.0e-6)
+    for index in range(NEIGHBOURS):
+        sum_of_weights += around.weights[index]
+    # A source's residual is about 2 (1 - NCC); the robust function's weight is held during the step.
+    scale = 2.0 * wp.max(matched, 1.0) * refinement.smoothness / sum_of_weights
+    for index in range(NEIGHBOURS):
+        move = neighbour_offset(index)
+        dx = wp.float32(move[0])
+        dy = wp.float32(move[1])
+        residual = (plane[0] + plane[1] * dx + plane[2] * dy - around.inverse_depths[index]) / unit
+        j = wp.vec3f(1.0, dx / refinement.radius, dy / refinement.radius)
+        robust = 1.0 / (1.0 + residual * residual / (refinement.jump * refinement.jump))
+        weight = scale * around.weights[index] * robust * robust
+        matrix += weight * wp.outer(j, j)
+        gradient += (weight * residual) * j
     change = solve_symmetric(matrix, gradient)
     # The model holds for about a pixel.
     length = wp.max(wp.abs(change[0]), wp.max(wp.abs(change[1]), wp.abs(change[2])))
@@ -162,6 +250,7 @@ def spread_and_refine(
     ranges: wp.array2d(dtype=wp.vec2f),
     planes: wp.array2d(dtype=wp.vec3f),
     costs: wp.array2d(dtype=wp.float32),
+    strengths: wp.array2d(dtype=wp.float32),
 ):
     """Try the planes of neighbours, random changes and Gauss-Newton steps at one pixel; keep what costs less.
 
@@ -180,6 +269,9 @@ def spread_and_refine(
     cost = costs[row, column]
     if cost >= 2.5:
         cost = plane_cost(pictures, relations, taps, patch, x, y, plane)
+    unit = pixel_unit(pictures, relations, x, y, plane[0])
+    around = read_surroundings(pictures, relations, refinement, planes, costs, strengths, column, row, unit)
+    energy = patch.strength * cost + roughness(around, refinement, plane)
     for direction in range(4):
         dx = wp.int32(direction == 0) - wp.int32(direction == 1)
         dy = wp.int32(direction == 2) - wp.int32(direction == 3)
@@ -189,7 +281,7 @@ def spread_and_refine(
         while distance <= refinement.reach:
             there_x = column + dx * distance
             there_y = row + dy * distance
-            if there_x >= 0 and there_y >= 0 and there_x < width and there_y < height:
+            if there_x >= 0 and there_y >= 0 and there_x < width and there_y < height:  # noqa: SIM102 - Warp may read both sides of an `and`
                 if costs[there_y, there_x] < lowest:
                     lowest = costs[there_y, there_x]
                     chosen = distance
@@ -198,33 +290,39 @@ def spread_and_refine(
             other = planes[row + dy * chosen, column + dx * chosen]
             shift = other[1] * wp.float32(-dx * chosen) + other[2] * wp.float32(-dy * chosen)
             candidate = wp.vec3f(other[0] + shift, other[1], other[2])
-            if is_possible(candidate, range_here):
+            prior = roughness(around, refinement, candidate)
+            if is_possible(candidate, range_here) and prior < energy:
                 candidate_cost = plane_cost(pictures, relations, taps, patch, x, y, candidate)
-                if candidate_cost < cost:
+                if patch.strength * candidate_cost + prior < energy:
                     cost = candidate_cost
+                    energy = patch.strength * candidate_cost + prior
                     plane = candidate
     if cost > refinement.good:
         state = wp.rand_init(refinement.seed, pixel)
-        unit = pixel_unit(pictures, relations, x, y, plane[0]) * refinement.disparity
         for attempt in range(refinement.tries):
             # Depth alone, then the slopes with it: half of the pixels of a tilted surface are only wrong in tilt.
             tilt = wp.float32(attempt % 2)
-            candidate = plane + unit * wp.vec3f(
+            candidate = plane + (unit * refinement.disparity) * wp.vec3f(
                 wp.randf(state, -1.0, 1.0),
                 tilt * wp.randf(state, -1.0, 1.0) / refinement.radius,
                 tilt * wp.randf(state, -1.0, 1.0) / refinement.radius,
             )
-            if is_possible(candidate, range_here):
+            prior = roughness(around, refinement, candidate)
+            if is_possible(candidate, range_here) and prior < energy:
                 candidate_cost = plane_cost(pictures, relations, taps, patch, x, y, candidate)
-                if candidate_cost < cost:
+                if patch.strength * candidate_cost + prior < energy:
                     cost = candidate_cost
+                    energy = patch.strength * candidate_cost + prior
                     plane = candidate
-    for step in range(refinement.steps):
-        candidate = newton_plane(pictures, relations, taps, refinement, patch, x, y, plane, cost)
-        if is_possible(candidate, range_here):
+    for _step in range(refinement.steps):
+        candidate = newton_plane(pictures, relations, taps, refinement, patch, x, y, around, plane, cost)
+        prior = roughness(around, refinement, candidate)
+        if is_possible(candidate, range_here) and prior < energy:
             candidate_cost = plane_cost(pictures, relations, taps, patch, x, y, candidate)
-            if candidate_cost < cost:
+            if patch.strength * candidate_cost + prior < energy:
                 cost = candidate_cost
+                energy = patch.strength * candidate_cost + prior
                 plane = candidate
     planes[row, column] = plane
     costs[row, column] = cost
+    strengths[row, column] = patch.strength

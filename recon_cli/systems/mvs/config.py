@@ -43,12 +43,17 @@ class SearchConfig(Recipe):
         default="quincunx", description="25 taps at full resolution: every other pixel of 7 x 7"
     )
     reach: int = Field(default=5, ge=1, le=31, description="farthest neighbour whose plane is tried [px]")
-    tries: int = Field(default=2, ge=0, le=32, description="random changes that are tried a round")
+    tries: int = Field(default=0, ge=0, le=32, description="random changes that are tried a round")
     disparity: float = Field(default=1.0, gt=0.0, description="scale of the random changes in the first round, then halved [px]")
     newton_steps: int = Field(default=1, ge=0, le=10, description="Gauss-Newton steps on the plane a round")
     damping: float = Field(default=0.05, gt=0.0, description="added to the normal equations [deviations² per px²]")
+    smoothness: float = Field(
+        default=0.002, ge=0.0, description="weight of squared distances [px²] to the neighbours' depths, beside 1 - NCC"
+    )
+    jump: float = Field(default=1.0, gt=0.0, description="distance to a neighbour's depth at which the weight has fallen [px of disparity]")
     good_cost: float = Field(default=0.0, ge=0.0, le=2.0, description="cost below which no random change is tried")
-    noise: float = Field(default=0.01, gt=0.0, le=1.0, description="noise of the pictures; windows flatter than this say nothing [grey]")
+    noise: float | None = Field(default=None, gt=0.0, le=1.0, description="deviation of the pictures' noise [grey]; null: measured")
+    mismatch: float = Field(default=0.05, gt=0.0, description="what else differs between views, as a share of a window's deviation")
     contrast: float = Field(default=0.2, gt=0.0, description="difference to the centre at which a tap counts half [grey]")
     background_cost: float = Field(default=0.5, ge=0.0, le=2.0, description="cost of falling on another view's background, each")
 
@@ -87,8 +92,11 @@ class FilterConfig(Recipe):
     agreeing: int = Field(default=2, ge=0, le=16, description="views that must agree; 0 keeps all that no view contradicts")
     pixels: float = Field(default=1.0, gt=0.0, description="largest distance of a point from its pixel, to the other view and back [px]")
     relative: float = Field(default=0.002, gt=0.0, lt=1.0, description="largest difference of two agreeing depths, as a share of the depth")
-    edge: float = Field(
-        default=0.01, gt=0.0, lt=1.0, description="jump between neighbouring pixels that is an edge, as a share of the depth"
+    tilt: float = Field(
+        default=10.0, gt=0.0, description="tangent of the largest tilt against the picture; steeper steps of depth are edges"
+    )
+    gap: float = Field(
+        default=0.01, gt=0.0, lt=1.0, description="how far behind a point a view sees that looks through it, as a share of the depth"
     )
     averaging: bool = Field(default=True, description="replace a depth by the weighted mean of those that agree")
     conflicts: float = Field(

@@ -49,6 +49,7 @@ def search_view(
             planes, costs = sweep(problem, config.sweep_planes)
         else:
             planes, costs = _finer(found.planes, found.costs, problem)
+        strengths = torch.zeros_like(costs)
         rounds = config.final_rounds if level == 0 else config.rounds
         for index in range(rounds):
             tried = Round(
@@ -58,8 +59,10 @@ def search_view(
                 steps=config.newton_steps,
                 damping=config.damping,
                 good=config.good_cost,
+                smoothness=config.smoothness,
+                jump=config.jump,
             )
-            improve(problem, planes, costs, tried, seed=_seed(seed, view, level, index))
+            improve(problem, planes, costs, strengths, tried, seed=_seed(seed, view, level, index))
         found = Planes(planes, costs)
     assert found is not None
     return found
@@ -77,7 +80,8 @@ def level_problem(
     indices, rotations, translations = relate(pictures, view, level, places)
     match = Match(
         best=min(config.best, len(chosen)),
-        noise=config.noise,
+        noise=(config.noise or pictures.noise) / 2**level,
+        mismatch=config.mismatch,
         contrast=config.contrast,
         background_cost=config.background_cost,
         pattern=config.final_window if level == 0 else config.window,

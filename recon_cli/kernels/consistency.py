@@ -20,12 +20,14 @@ class Agreement:
     Attributes:
         pixels: largest distance of a point from its pixel after going to the other view's surface and back [px].
         relative: largest difference of the depths, as a share of the depth.
-        edge: jump between neighbouring pixels that is an edge, and a gap that is a contradiction, as a share of the depth.
+        gap: a neighbour looks through a point when it sees farther than this share of the depth behind it.
+        tilt: tangent of the largest tilt against the picture; steeper steps between neighbouring pixels are edges.
     """
 
     pixels: float = 1.0
     relative: float = 0.002
-    edge: float = 0.01
+    gap: float = 0.01
+    tilt: float = 10.0
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,7 @@ def count_votes(
     height, width = own.shape
     device = own.device
     limits = kernels.Limits()
-    limits.pixels, limits.relative, limits.edge = agreement.pixels, agreement.relative, agreement.edge
+    limits.pixels, limits.relative, limits.gap = agreement.pixels, agreement.relative, agreement.gap
     votes = Votes(
         torch.empty(height, width, device=device),
         torch.empty(height, width, device=device),
@@ -92,6 +94,7 @@ def count_votes(
         width,
         *_packed(neighbours, depth, confidence, device),
         *relative_projections(cameras, view, neighbours, device),
+        edge_shares(cameras, agreement.tilt)[list(neighbours)].to(device),
         limits,
         *(image.view(-1) for image in (votes.mean, votes.support, votes.agreeing, votes.conflicting)),
     )
@@ -114,7 +117,12 @@ def relative_projections(
     turned = others.K @ between[:, :3, :3] @ torch.linalg.inv(local.K[view])
     moved = (others.K @ between[:, :3, 3:])[..., 0]
     back = torch.linalg.solve(turned, moved)
-    return tuple(part.reshape(len(neighbours), -1).to(device, torch.float32) for part in (turned, moved, back))  # pyright: ignore[reportReturnType]
+    return tuple(part.flatten(1).to(device, torch.float32) for part in (turned, moved, back))  # pyright: ignore[reportReturnType]
+
+
+def edge_shares(cameras: Cameras, tilt: float) -> Tensor:  # [C] float32
+    """The step between neighbouring pixels, as a share of the depth, from which on it is an edge: a pixel spans z / f."""
+    return (tilt / cameras.K[:, 0, 0].cpu()).clamp(max=0.5).float()
 
 
 def _ones(image: Tensor) -> Tensor:  # [H W]

@@ -23,7 +23,7 @@ class Limits:
 
     pixels: wp.float32  # [px], there and back
     relative: wp.float32  # share of the depth
-    edge: wp.float32  # share of the depth
+    gap: wp.float32  # share of the depth by which a view that looks through a point sees behind it
 
 
 @wp.struct
@@ -110,6 +110,7 @@ def count_votes(
     forward: wp.array2d(dtype=wp.float32),
     offset: wp.array2d(dtype=wp.float32),
     back: wp.array2d(dtype=wp.float32),
+    edges: wp.array(dtype=wp.float32),
     limits: Limits,
     mean: wp.array(dtype=wp.float32),
     support: wp.array(dtype=wp.float32),
@@ -138,7 +139,7 @@ def count_votes(
         if seen_z > 0.0:
             x = (z * mx + offset[k, 0]) / seen_z
             y = (z * my + offset[k, 1]) / seen_z
-            found = sample_at(other_depth, other_confidence, starts[k], sizes[k, 0], sizes[k, 1], x, y, limits.edge)
+            found = sample_at(other_depth, other_confidence, starts[k], sizes[k, 0], sizes[k, 1], x, y, edges[k])
             if found.inverse > 0.0:
                 ratio = 1.0 / (found.inverse * seen_z)
                 back_z = ratio * z + (ratio - 1.0) * back[k, 2]
@@ -157,8 +158,11 @@ def count_votes(
                     steepness = wp.clamp(along * z * z / seen_z, 0.2, 2.0)
                     values[count] = met
                     weights[count] = found.confidence * steepness * steepness
+                    if not found.is_smooth:
+                        # Up to half a pixel away from the place: good enough to agree, not to be averaged.
+                        weights[count] = wp.float32(0.0)
                     count += 1
-                elif found.is_smooth and ratio - 1.0 > limits.edge:
+                elif found.is_smooth and ratio - 1.0 > limits.gap:
                     conflicts += 1
     own = confidence[pixel]
     agreeing[pixel] = wp.uint8(count)

@@ -11,6 +11,7 @@ from torch import Tensor
 from recon_cli.core.cameras import Cameras
 from recon_cli.core.depth_maps import DepthMaps
 from recon_cli.core.tsdf import BLOCK, SparseGrid, TsdfVolume, block_coordinates
+from recon_cli.kernels.consistency import edge_shares
 from recon_cli.kernels.launch import launch_bands
 from recon_cli.kernels.slopes import fit_slopes
 
@@ -25,13 +26,13 @@ class Integration:
         truncation: distance at which signed distances are cut off [voxels].
         free_space: a voxel is free when the views that look through it outweigh those that see a surface near it this
             many times; otherwise they have no say, lest rays that pass a rim wear it off.
-        edge: jump between neighbouring pixels that is an edge, as a share of the depth.
+        tilt: tangent of the largest tilt against the picture; steeper steps between neighbouring pixels are edges.
         footprint: size of a pixel at the surface whose weight is one [scene units]; smaller pixels weigh more.
     """
 
     truncation: float = 3.0
     free_space: float = 3.0
-    edge: float = 0.01
+    tilt: float = 10.0
     footprint: float = 1.0
 
 
@@ -122,7 +123,8 @@ def _add_view(maps: DepthMaps, view: int, grid: SparseGrid, integration: Integra
     chosen = _visible_blocks(maps, view, grid)
     if not len(chosen):
         return
-    slopes = fit_slopes(depth, edge=integration.edge)
+    edge = float(edge_shares(maps.cameras, integration.tilt)[view])
+    slopes = fit_slopes(depth, edge=edge)
     confidence = torch.ones_like(depth) if maps.confidence is None else maps.confidence[view]
     height, width = depth.shape
     arguments = (
@@ -137,7 +139,7 @@ def _add_view(maps: DepthMaps, view: int, grid: SparseGrid, integration: Integra
         grid.voxel,
         integration.truncation,
         integration.footprint,
-        integration.edge,
+        edge,
         *sums,
     )
     launch_bands(kernels.integrate, len(chosen) * BLOCK**2, arguments, device=depth.device)

@@ -26,6 +26,15 @@ class StartConfig(Recipe):
         default="auto", description="what bounds the depths; auto: the hull of the masks, else sparse points, else the bounding volume"
     )
     hull_resolution: int = Field(default=192, ge=16, le=1024, description="cells of the visual hull along the longest side of its box")
+    hull_tolerance: int | None = Field(
+        default=None, ge=0, le=7, description="masks that may exclude a place which belongs to the hull nevertheless; null: one in 25 views"
+    )
+    hull_views: int | None = Field(
+        default=None, ge=1, description="views that must see a place of the hull in their picture; null: one in 10, at least 3"
+    )
+    margin: float = Field(default=0.25, ge=0.0, description="how far the range of sparse points is widened, as a share of it on each side")
+    mesh_share: float = Field(default=0.02, gt=0.0, lt=1.0, description="largest distance from a given mesh, as a share of the depth")
+    depth_share: float = Field(default=0.02, gt=0.0, lt=1.0, description="largest distance from given depths, as a share of the depth")
 
 
 class SearchConfig(Recipe):

@@ -12,7 +12,7 @@ from recon_cli.core.depth_maps import DepthMaps
 from recon_cli.core.errors import StoppedError, UsageError
 from recon_cli.core.hooks import Hooks, NoHooks
 from recon_cli.kernels.bilateral import BilateralReach, bilateral
-from recon_cli.kernels.consistency import Agreement, Votes, count_votes
+from recon_cli.kernels.consistency import Agreement, Votes, count_votes, edge_shares
 from recon_cli.systems.mvs.config import FilterConfig
 
 
@@ -47,15 +47,16 @@ def filter_depths(
     if neighbours.ndim != 2 or len(neighbours) != len(maps):
         raise UsageError(f"neighbours have shape {list(neighbours.shape)}, expected [{len(maps)}, K]")
     depth = _prepared(maps, config, images)
+    edges = edge_shares(maps.cameras, config.tilt)
     kept, counts, confidences = [], [], []
     for view in range(len(maps)):
         if hooks.should_stop():
             raise StoppedError("stopped while filtering depth maps")
         asked = [int(i) for i in neighbours[view].tolist() if i >= 0 and i != view][: config.neighbours]
-        agreement = Agreement(config.pixels, config.relative, config.edge)
+        agreement = Agreement(config.pixels, config.relative, config.gap, config.tilt)
         votes = count_votes(view, asked, maps.cameras, depth, maps.confidence, agreement=agreement)
         own = None if maps.confidence is None else maps.confidence[view]
-        is_kept = _believed(depth[view], own, votes, config)
+        is_kept = _believed(depth[view], own, votes, config, float(edges[view]))
         kept.append(torch.where(is_kept, votes.mean if config.averaging else depth[view], 0.0))
         confidences.append(torch.where(is_kept, votes.support / (1 + len(asked)), 0.0).clamp(max=1.0))
         counts.append(votes.agreeing)
@@ -69,13 +70,16 @@ def _prepared(maps: DepthMaps, config: FilterConfig, images: Sequence[Tensor] | 
     clean = [torch.where(torch.isfinite(depth) & (depth > 0), depth, 0.0).contiguous() for depth in maps.depth]
     if not config.bilateral_radius:
         return clean
-    reach = BilateralReach(config.bilateral_radius, config.bilateral_depth, config.bilateral_color, config.edge)
-    weights = maps.confidence or [None] * len(clean)
-    pictures = images if images is not None else [None] * len(clean)
-    return [bilateral(d, confidence=c, image=i, reach=reach) for d, c, i in zip(clean, weights, pictures, strict=True)]
+    smooth = []
+    for view, edge in enumerate(edge_shares(maps.cameras, config.tilt).tolist()):
+        reach = BilateralReach(config.bilateral_radius, config.bilateral_depth, config.bilateral_color, edge)
+        confidence = None if maps.confidence is None else maps.confidence[view]
+        image = None if images is None else images[view]
+        smooth.append(bilateral(clean[view], confidence=confidence, image=image, reach=reach))
+    return smooth
 
 
-def _believed(depth: Tensor, confidence: Tensor | None, votes: Votes, config: FilterConfig) -> Tensor:  # [H, W] bool
+def _believed(depth: Tensor, confidence: Tensor | None, votes: Votes, config: FilterConfig, edge: float) -> Tensor:  # [H, W] bool
     agreeing = votes.agreeing.to(torch.int16)
     needed = torch.full_like(agreeing, config.agreeing)
     if confidence is not None:
@@ -84,7 +88,7 @@ def _believed(depth: Tensor, confidence: Tensor | None, votes: Votes, config: Fi
     if config.conflicts > 0:
         is_kept &= votes.conflicting.float() <= config.conflicts * (agreeing + (config.agreeing == 0)).float()
     if config.speckle > 1:
-        is_kept &= ~_speckles(votes.mean * is_kept, edge=config.edge, largest=config.speckle - 1)
+        is_kept &= ~_speckles(votes.mean * is_kept, edge=edge, largest=config.speckle - 1)
     return is_kept
 
 

@@ -5,12 +5,17 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from recon_cli.core.cameras import Cameras
 from recon_cli.core.depth_maps import DepthMaps
 from recon_cli.core.normals import sum_rows, unit
 from recon_cli.core.points import PointSet
 from recon_cli.core.scene import Scene
 from recon_cli.core.tsdf import BLOCK, SparseGrid
+from recon_cli.kernels.consistency import edge_shares
 from recon_cli.kernels.slopes import fit_slopes
+
+# Tangent of the largest tilt against the picture that is not an edge.
+_TILT = 10.0
 
 
 def fused_points(maps: DepthMaps, scene: Scene | None, grid: SparseGrid) -> PointSet:
@@ -38,17 +43,17 @@ def fused_points(maps: DepthMaps, scene: Scene | None, grid: SparseGrid) -> Poin
 def pixel_normals(
     depth: Tensor,  # [H, W]
     pixel: Tensor,  # [N]
-    K: Tensor,  # [3, 3]
-    camera_from_world: Tensor,  # [4, 4]
+    camera: Cameras,
 ) -> Tensor:  # [N, 3]
     """World normals on the camera's side from the tilt of a depth map at some of its pixels (row by row)."""
     width = depth.shape[1]
-    slopes = fit_slopes(depth.contiguous()).view(-1, 2)[pixel]
+    edge = float(edge_shares(camera, _TILT)[0])
+    slopes = fit_slopes(depth.contiguous(), edge=edge).view(-1, 2)[pixel]
     rows, columns = (pixel // width).float() + 0.5, (pixel % width).float() + 0.5
     constant = 1 / depth.flatten()[pixel] - slopes[:, 0] * columns - slopes[:, 1] * rows
     # The plane's pixels fulfil a . (u, v, 1) = 1 / z, its points n . X = 1 with n = K^T a, which looks away.
-    away = torch.stack([slopes[:, 0], slopes[:, 1], constant], dim=-1) @ K.to(depth)
-    return -unit(away @ camera_from_world[:3, :3].to(depth))
+    away = torch.stack([slopes[:, 0], slopes[:, 1], constant], dim=-1) @ camera.K[0].to(depth)
+    return -unit(away @ camera.camera_from_world[0, :3, :3].to(depth))
 
 
 def _grid_points(maps: DepthMaps, view: int, grid: SparseGrid, pixel: Tensor) -> Tensor:  # [N] -> [N, 3]
@@ -82,7 +87,7 @@ def _rows(maps: DepthMaps, scene: Scene | None, view: int, grid: SparseGrid, pix
     if maps.normals is not None:
         values.append(maps.normals[view].reshape(-1, 3)[pixel])
     else:
-        values.append(pixel_normals(depth, pixel, camera.K[0], camera.camera_from_world[0]))
+        values.append(pixel_normals(depth, pixel, camera))
     values.append(torch.zeros_like(values[0]) if scene is None else _colors(scene.images[view].to(depth.device), depth, pixel))
     confidence = torch.ones_like(depth) if maps.confidence is None else maps.confidence[view]
     weight = confidence.flatten()[pixel, None].clamp(min=1e-3)

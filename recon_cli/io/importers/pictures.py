@@ -40,7 +40,8 @@ def pictures_in(folder: Path) -> list[Path]:
 
 
 class Masks:
-    """The masks of a dataset: PICTURE.png with the picture's suffix in it (as COLMAP has them), or the picture's stem with any suffix.
+    """The masks of a dataset: PICTURE.png with the picture's suffix in it (as COLMAP has them), or the picture's stem with any suffix;
+    where both are whole numbers, leading zeros do not count.
 
     Args:
         given: the folder given by hand; every picture must have a mask in it.
@@ -63,6 +64,7 @@ class Masks:
                 relative = entry.relative_to(folder).as_posix()
                 self._found.setdefault(relative, entry)
                 self._found.setdefault(str(PurePosixPath(relative).with_suffix("")), entry)
+                self._found.setdefault(_number(entry.stem), entry)
 
     def of(self, picture: str) -> Path | None:
         """The mask of a picture, or None where the dataset has no masks.
@@ -73,7 +75,7 @@ class Masks:
         if self.folder is None or not self._found:
             return None
         name = PurePosixPath(picture.replace("\\", "/"))
-        for key in (f"{name}.png", str(name), str(name.with_suffix("")), name.stem):
+        for key in (f"{name}.png", str(name), str(name.with_suffix("")), name.stem, _number(name.stem)):
             if key in self._found:
                 return self._found[key]
         raise InputError(
@@ -81,3 +83,8 @@ class Masks:
             path=self.folder,
             hint="add the mask (all white where everything counts), or give another folder with --masks",
         )
+
+
+def _number(stem: str) -> str:
+    """A key that 000 and 000000 share; no file is named like it."""
+    return f"/{int(stem)}" if stem.isascii() and stem.isdigit() else stem

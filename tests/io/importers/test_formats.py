@@ -186,6 +186,14 @@ def test_masks_are_found_by_either_name(tmp_path):
         read_dataset(folder, masks=folder / "none")
 
 
+def test_numbered_masks_may_have_fewer_zeros(tmp_path):
+    folder = write_dataset("mvsnet", tmp_path / "set")
+    (folder / "masks").mkdir()
+    for number in ("000", "001"):
+        (folder / "masks" / f"{number}.png").write_bytes((folder / "images" / "00000000.png").read_bytes())
+    assert [mask.name for mask in read_dataset(folder)[1].masks if mask] == ["000.png", "001.png"]
+
+
 def test_a_frame_of_json_that_is_no_dataset(tmp_path):
     (tmp_path / "other.json").write_text(json.dumps({"frames": 3}))
     with pytest.raises(InputError, match="no list of frames"):

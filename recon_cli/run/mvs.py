@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import json
-import resource
 import shlex
-import sys
-import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,29 +12,24 @@ from typing import Any
 import torch
 
 from recon_cli.config.recipe import recipe_text
-from recon_cli.core.depth_maps import DepthMaps
-from recon_cli.core.errors import InputError, StoppedError
+from recon_cli.core.errors import StoppedError
 from recon_cli.core.scene import Scene
 from recon_cli.io.digest import digest
 from recon_cli.run.device import choose_device
 from recon_cli.run.folder import RunFolder, plan_run
 from recon_cli.run.hooks import Display, RunHooks
-from recon_cli.run.mvs_estimate import Estimate, check_memory, estimate
-from recon_cli.run.mvs_fuse import FusedViews, fuse_maps
+from recon_cli.run.mvs_estimate import MEGABYTE, Estimate, check_memory, estimate
+from recon_cli.run.mvs_fuse import FusedViews
 from recon_cli.run.mvs_inputs import MvsInputs, MvsSources, load_inputs
-from recon_cli.run.mvs_maps import read_run_maps
-from recon_cli.run.mvs_outputs import MESH, POINTS, FinishedViews, write_filtered, write_maps, write_origin, write_surface
 from recon_cli.run.mvs_page import MvsShown, mvs_page
 from recon_cli.run.mvs_show import shown_views
+from recon_cli.run.mvs_stages import MvsStages
 from recon_cli.run.origin import RunFacts, library_versions
 from recon_cli.run.report import write_page
 from recon_cli.run.shards import Shard
 from recon_cli.run.signals import StopSignals
+from recon_cli.run.stage_times import StageTimes, peak_memory_mb
 from recon_cli.systems.mvs.config import MvsRecipe
-from recon_cli.systems.mvs.run import INTERVAL_SIZE
-from recon_cli.systems.mvs.run import run as solve
-from recon_cli.systems.mvs.start import depth_intervals
-from recon_cli.systems.mvs.views import camera_groups
 
 
 @dataclass(frozen=True)
@@ -112,8 +103,8 @@ def reconstruct(job: MvsJob, display: Display) -> dict[str, Any]:
     device = choose_device(job.device)
     fingerprint = _fingerprint(job)
     plan_run(job.out, **job.switches(fingerprint))
-    timer = Timer()
-    with timer.stage("reading the scene"):
+    times = StageTimes()
+    with times.stage("reading the scene"):
         inputs = load_inputs(job.sources, display.note)
     needed = job.estimate(inputs.scene)
     check_memory(needed, job.memory_limit, inputs.scene)
@@ -121,117 +112,47 @@ def reconstruct(job: MvsJob, display: Display) -> dict[str, Any]:
     with RunFolder.create(job.out, **job.switches(fingerprint)) as folder, StopSignals() as stop:
         folder.write_header(recipe_text(job.recipe), job.command, job.seed, str(device))
         hooks = RunHooks(folder, display, stop=stop)
-        warnings = _warn(inputs, hooks)
         hooks.note(needed.sentence())
-        views = _solve(job, inputs, folder, hooks, timer, device)
-        _raise_if_asked(stop)
-        fused = _fuse(job, inputs.scene.chosen(views), folder, hooks, timer) if job.has_fusion else None
-        record = _finish(job, inputs.scene.chosen(views), fused, folder, timer, (needed, warnings, str(device)))
+        stages = MvsStages(inputs, job.recipe, folder, hooks, times)
+        stages.leave_out(inputs.skipped)
+        scene = stages.solve(job.shard, _params(job, inputs), seed=job.seed, device=device)
+        if job.has_fusion and hooks.should_stop():
+            raise StoppedError("stopped before the fusion", hint="run the same command again with --resume to go on")
+        fused = stages.fuse(scene, memory_limit=job.memory_limit) if job.has_fusion else None
+        shown = _shown(stages, scene, fused, needed)
+        write_page(folder.report, mvs_page(shown, _facts(job, str(device))))
+        record = _record(folder, shown, fused, needed)
+        folder.log(record)
         folder.finish()
     return record
 
 
-class Timer:
-    """Wall time of the stages of a job."""
-
-    def __init__(self) -> None:
-        self.seconds: dict[str, float] = {}
-
-    @contextmanager
-    def stage(self, name: str) -> Iterator[None]:
-        """Add the time that the block takes to the stage of that name."""
-        start = time.monotonic()
-        try:
-            yield
-        finally:
-            self.seconds[name] = self.seconds.get(name, 0.0) + time.monotonic() - start
-
-
-def peak_memory_mb() -> int:
-    """Largest memory that this process has had [MB]."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return round(peak / 2**20 if sys.platform == "darwin" else peak / 2**10)
-
-
-def _solve(job: MvsJob, inputs: MvsInputs, folder: RunFolder, hooks: RunHooks, timer: Timer, device: torch.device) -> list[int]:
-    """Compute and write the maps of this shard's groups that are not there yet; return the shard's views."""
-    scene, names = inputs.scene, inputs.scene.cameras.names
-    with timer.stage("bounds of the depths"):
-        intervals = depth_intervals(scene, job.recipe.start, mesh=inputs.mesh, maps=inputs.maps, max_size=INTERVAL_SIZE)
-    groups = job.shard.part_of(camera_groups(intervals, job.recipe.views))
-    if not groups:
-        raise InputError(f"--shard {job.shard}: there are fewer groups of views than parts", hint="use fewer parts, or smaller groups")
-    views = sorted(view for group in groups for view in group)
-    write_origin(folder.out, scene.cameras.chosen(views), _params(job, inputs))
-    finished = FinishedViews.of(folder.checkpoints)
-    done = finished.names() if folder.resumed else set()
-    missing = [group for group in groups if not done.issuperset(names[view] for view in group)]
-    if len(missing) < len(groups):
-        hooks.note(f"{len(groups) - len(missing)} of {len(groups)} groups of views are there already")
-
-    def write(group: Sequence[int], maps: DepthMaps) -> None:
-        with timer.stage("writing depth maps"):
-            write_maps(folder.out, maps)
-            finished.add([names[view] for view in group])
-
-    if missing:
-        start, before = time.monotonic(), timer.seconds.get("writing depth maps", 0.0)
-        solve(scene, job.recipe, hooks=hooks, intervals=intervals, groups=missing, sink=write, seed=job.seed, device=device)
-        spent = time.monotonic() - start - (timer.seconds.get("writing depth maps", 0.0) - before)
-        timer.seconds["depth maps"] = spent
-    return views
-
-
-def _fuse(job: MvsJob, scene: Scene, folder: RunFolder, hooks: RunHooks, timer: Timer) -> FusedViews:
-    hooks.note("filtering and fusing depth maps")
-    with timer.stage("filter and fusion"):
-        # From the disk, so that a resumed run and fused shards see the same bytes as a run in one piece.
-        fused = fuse_maps(scene, read_run_maps(folder.out), job.recipe, memory_limit=job.memory_limit, hooks=hooks)
-    with timer.stage("writing the surface"):
-        write_surface(folder.out / MESH, fused.fused.mesh)
-        write_surface(folder.out / POINTS, fused.fused.points)
-        write_filtered(folder.out, fused.maps)
-    return fused
-
-
-def _finish(
-    job: MvsJob, scene: Scene, fused: FusedViews | None, folder: RunFolder, timer: Timer, more: tuple[Estimate, list[str], str]
-) -> dict[str, Any]:
-    """Write the report and return the record of the run."""
-    needed, warnings, device = more
-    with timer.stage("report"):
-        views, colors = shown_views(scene, folder.out, fused, job.recipe.views)
-    shown = MvsShown(
+def _shown(stages: MvsStages, scene: Scene, fused: FusedViews | None, needed: Estimate) -> MvsShown:
+    with stages.times.stage("report"):
+        views, colors = shown_views(scene, stages.folder.out, fused, stages.recipe.views)
+    return MvsShown(
         views,
         scene.cameras,
         colors,
         surface=None if fused is None else fused.fused.mesh,
-        seconds=timer.seconds,
-        memory_mb=(peak_memory_mb(), round(needed.memory / 2**20)),
-        warnings=warnings,
+        seconds=stages.times.seconds,
+        memory_mb=(peak_memory_mb(), round(needed.memory / MEGABYTE)),
+        warnings=stages.warnings,
     )
-    write_page(folder.report, mvs_page(shown, _facts(job, device)))
-    record = {
+
+
+def _record(folder: RunFolder, shown: MvsShown, fused: FusedViews | None, needed: Estimate) -> dict[str, Any]:
+    return {
         "run": str(folder.path),
         "report": str(folder.report),
-        "views": len(scene),
-        "found": sum(view.found for view in views) / len(views),
+        "views": len(shown.views),
+        "found": sum(view.found for view in shown.views) / len(shown.views),
         **({} if fused is None else fused.record()),
-        "seconds": {name: round(seconds, 3) for name, seconds in timer.seconds.items()},
+        "seconds": {name: round(seconds, 3) for name, seconds in shown.seconds.items()},
         "memory_mb": peak_memory_mb(),
         "estimate": needed.record(),
-        "warnings": warnings,
+        "warnings": list(shown.warnings),
     }
-    folder.log(record)
-    return record
-
-
-def _warn(inputs: MvsInputs, hooks: RunHooks) -> list[str]:
-    """Say which views are left out against the user's wish, and why."""
-    warnings = [f"view {name} is left out: {reason}" for name, reason in inputs.skipped.items()]
-    for text in warnings:
-        hooks.warn(text)
-    return warnings
 
 
 def _params(job: MvsJob, inputs: MvsInputs) -> dict[str, Any]:
@@ -263,8 +184,3 @@ def _fingerprint(job: MvsJob) -> str:
     settings = {"recipe": recipe_text(job.recipe), "seed": job.seed, "shard": str(job.shard), **sources}
     # A file that is missing is left to the reader of the scene, who knows what it was for.
     return digest(json.dumps(settings, sort_keys=True), [path for path in job.sources.paths() if path.exists()])
-
-
-def _raise_if_asked(stop: StopSignals) -> None:
-    if stop.request is not None:
-        raise StoppedError("stopped before the fusion", hint="run the same command again with --resume to go on")

@@ -17,7 +17,8 @@ from recon_cli.core.scene import Scene
 from recon_cli.kernels.patch_search import PictureSet
 from recon_cli.systems.mvs.config import MvsRecipe, SrdfEpoch
 from recon_cli.systems.mvs.estimates import Planes, depth_maps
-from recon_cli.systems.mvs.prior_choice import choose_prior
+from recon_cli.systems.mvs.prior_choice import PriorSources, choose_prior
+from recon_cli.systems.mvs.prior_network import PriorNetwork
 from recon_cli.systems.mvs.priors import PatchPrior
 from recon_cli.systems.mvs.search import build_pictures, resized_planes, search_view, start_planes
 from recon_cli.systems.mvs.srdf import Group, optimise, voters
@@ -37,6 +38,7 @@ def run(
     intervals: DepthIntervals | None = None,
     groups: Sequence[Sequence[int]] | None = None,
     sink: Sink | None = None,
+    network: PriorNetwork | None = None,
     seed: int = 0,
     device: torch.device | str = "cpu",
 ) -> DepthMaps | None:
@@ -51,6 +53,7 @@ def run(
         intervals: where the surface may lie; found as ``config.start`` says when not given.
         groups: views of each group to solve; all of them, as ``camera_groups`` makes them, when not given.
         sink: takes each finished group's views and maps; nothing is kept and None is returned then.
+        network: weights of the learned prior, if the recipe asks for it.
         seed: of the random changes of the search.
         device: where to compute.
 
@@ -67,7 +70,7 @@ def run(
         intervals = depth_intervals(scene, config.start, max_size=INTERVAL_SIZE)
     chosen = [list(group) for group in groups] if groups is not None else camera_groups(intervals, config.views)
     pictures = build_pictures(scene, config.search, device)
-    solver = _Solver(scene, config, intervals, pictures, _ranked(intervals, config), seed, device)
+    solver = _Solver(scene, config, intervals, pictures, _ranked(intervals, config), network, seed, device)
     done: dict[int, tuple[DepthMaps, int]] = {}
     progress = _Progress(hooks, total=sum(map(len, chosen)) * (config.search.enabled + len(config.srdf.epochs)))
     for views in chosen:
@@ -103,6 +106,7 @@ class _Solver:
     intervals: DepthIntervals
     pictures: PictureSet
     ranked: Tensor  # [C, C - 1]
+    network: PriorNetwork | None
     seed: int
     device: torch.device
 
@@ -143,7 +147,7 @@ class _Solver:
             sources=[self._sources(view) for view in views],
         )
         scene = self.scene if level == 0 else scene_at(self.scene, self.pictures, level)
-        prior = choose_prior(scene, self.pictures, level, self.intervals, self.config, self.device)
+        prior = choose_prior(PriorSources(scene, self.pictures, level, self.intervals, self.network), self.config, self.device)
         finished = optimise(group, prior, self.config.srdf, epoch)
         progress.step(len(views))
         return finished if level else self._measured(group, finished)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -17,9 +18,11 @@ from recon_cli.run.mvs_fuse import FusedViews, fuse_maps
 from recon_cli.run.mvs_inputs import MvsInputs
 from recon_cli.run.mvs_maps import read_run_maps
 from recon_cli.run.mvs_outputs import MESH, POINTS, FinishedViews, write_filtered, write_maps, write_origin, write_surface
+from recon_cli.run.mvs_prior_weights import read_network
 from recon_cli.run.shards import Shard
 from recon_cli.run.stage_times import StageTimes
 from recon_cli.systems.mvs.config import MvsRecipe
+from recon_cli.systems.mvs.prior_network import PriorNetwork
 from recon_cli.systems.mvs.run import INTERVAL_SIZE, run
 from recon_cli.systems.mvs.start import depth_intervals
 from recon_cli.systems.mvs.views import camera_groups, neighbour_views
@@ -70,7 +73,17 @@ class MvsStages:
         missing = self._missing(groups)
         if missing:
             with self.times.stage("depth maps"):
-                run(scene, self.recipe, hooks=self.hooks, intervals=intervals, groups=missing, sink=self._write, seed=seed, device=device)
+                run(
+                    scene,
+                    self.recipe,
+                    hooks=self.hooks,
+                    intervals=intervals,
+                    groups=missing,
+                    sink=self._write,
+                    network=self._network(),
+                    seed=seed,
+                    device=device,
+                )
         return scene.chosen(views)
 
     def fuse(self, scene: Scene, *, memory_limit: int | None) -> FusedViews:
@@ -89,6 +102,13 @@ class MvsStages:
             write_surface(self.folder.out / POINTS, fused.fused.points)
             write_filtered(self.folder.out, fused.maps)
         return fused
+
+    def _network(self) -> PriorNetwork | None:
+        """Weights of the learned prior, where the recipe asks for it."""
+        settings = self.recipe.srdf
+        if settings.prior != "learned" or not settings.epochs:
+            return None
+        return read_network(None if settings.prior_file is None else Path(settings.prior_file))
 
     @property
     def _finished(self) -> FinishedViews:

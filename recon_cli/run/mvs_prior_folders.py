@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import torch
-from torch import Tensor
-from torch.nn import functional
 
 from recon_cli.core.depth_maps import DepthMaps
 from recon_cli.core.errors import InputError
@@ -15,6 +14,7 @@ from recon_cli.core.scene import Scene
 from recon_cli.io.cameras import read_cameras
 from recon_cli.io.depth_folders import DEPTH, read_depth_maps
 from recon_cli.io.scenes import CAMERAS, read_scene
+from recon_cli.run.mvs_prior_dtu import averaged, dtu_scans, is_dtu, read_dtu_scan
 from recon_cli.systems.mvs.prior_samples import TrainingScene, TrainingScenes
 
 KEPT = 4
@@ -22,18 +22,19 @@ KEPT = 4
 
 
 class FolderScenes:
-    """``TrainingScenes`` of scene folders with depth/.
+    """``TrainingScenes`` of scene folders with depth/, and of all scans of DTU's training folder.
 
     Raises:
         InputError: a path holds no such scene; told from names alone, before anything is read.
     """
 
     def __init__(self, paths: Sequence[Path], *, max_size: int | None = None) -> None:
-        self._paths = list(paths)
+        self._paths = [scan for path in paths for scan in (dtu_scans(path) if is_dtu(path) else [path])]
         self._max_size = max_size
         self._read: dict[int, TrainingScene] = {}
-        for path in self._paths:
-            check_scene_folder(path)
+        for path in paths:
+            if not is_dtu(path):
+                check_scene_folder(path)
 
     def __len__(self) -> int:
         return len(self._paths)
@@ -71,7 +72,7 @@ def check_scene_folder(path: Path) -> None:
     """
     if not (path / CAMERAS).is_file() or not (path / DEPTH).is_dir():
         raise InputError(
-            f"is no scene to train on; expected {CAMERAS}, images/ and {DEPTH}/",
+            f"is no scene to train on; expected {CAMERAS}, images/ and {DEPTH}/, or DTU's Cameras/train, Rectified and Depths",
             path=path,
             hint="recon prepare cameras makes a scene folder of other formats",
         )
@@ -83,41 +84,39 @@ def read_training_scene(path: Path, *, max_size: int | None = None) -> TrainingS
     Raises:
         InputError: a file is missing or damaged, or fewer than two views have depth.
     """
+    item = _read_folder(path) if (path / CAMERAS).is_file() else read_dtu_scan(path)
+    return item if max_size is None else _thinned(item, max_size)
+
+
+def _read_folder(path: Path) -> TrainingScene:
     check_scene_folder(path)
-    depths = read_depth_maps(path / DEPTH, read_cameras(path / CAMERAS), is_partial=True)
-    if len(depths) < 2:
-        raise InputError(f"has depth maps of {len(depths)} view; expected two at least", path=path)
-    depths = DepthMaps(depths.cameras, depths.depth)
+    maps = read_depth_maps(path / DEPTH, read_cameras(path / CAMERAS), is_partial=True)
+    if len(maps) < 2:
+        raise InputError(f"has depth maps of {len(maps)} view; expected two at least", path=path)
     scene = read_scene(path)
     place = {name: view for view, name in enumerate(scene.cameras.names)}
-    images = [scene.images[place[name]] for name in depths.cameras.names]
-    if max_size is not None:
-        depths = _thinned(depths, max_size)
-    sizes = depths.cameras.size.tolist()
-    return TrainingScene(Scene(depths.cameras, tuple(_resized(image, *size) for image, size in zip(images, sizes, strict=True))), depths)
+    images = (scene.images[place[name]] for name in maps.cameras.names)
+    images = tuple(averaged(image, depth) for image, depth in zip(images, maps.depth, strict=True))
+    return TrainingScene(Scene(maps.cameras, images), DepthMaps(maps.cameras, maps.depth))
 
 
-def _thinned(depths: DepthMaps, max_size: int) -> DepthMaps:
-    """Every n-th row and column, for the least odd n that is enough: the centres of these pixels are centres of the larger ones."""
-    step = max(-(-int(depths.cameras.size.max()) // max_size), 1)
+def _thinned(item: TrainingScene, max_size: int) -> TrainingScene:
+    """Every n-th row and column of the depths, for the least odd n that is enough: the pictures' means over n x n pixels have their centres
+    there."""
+    cameras = item.depths.cameras
+    step = max(-(-int(cameras.size.max()) // max_size), 1)
     step += 1 - step % 2
     if step == 1:
-        return depths
-    maps = tuple(depth[: depth.shape[0] // step * step, : depth.shape[1] // step * step] for depth in depths.depth)
-    maps = tuple(depth[step // 2 :: step, step // 2 :: step].contiguous() for depth in maps)
-    return DepthMaps(_thinned_cameras(depths, maps, step), maps)
-
-
-def _thinned_cameras(depths: DepthMaps, maps: Sequence[Tensor], step: int):
-    from dataclasses import replace
-
+        return item
+    sizes = [[side // step for side in size] for size in cameras.size.tolist()]
+    starts = slice(step // 2, None, step)
+    maps = tuple(
+        depth[starts, starts][:height, :width].contiguous() for (width, height), depth in zip(sizes, item.depths.depth, strict=True)
+    )
+    images = tuple(
+        averaged(image[: height * step, : width * step], depth)
+        for (width, height), image, depth in zip(sizes, item.scene.images, maps, strict=True)
+    )
     scale = torch.tensor([1 / step, 1 / step, 1.0], dtype=torch.float64)
-    size = torch.tensor([[depth.shape[1], depth.shape[0]] for depth in maps])
-    return replace(depths.cameras, K=depths.cameras.K * scale[:, None], size=size)
-
-
-def _resized(image: Tensor, width: int, height: int) -> Tensor:  # [H, W, 3] uint8 -> [height, width, 3] uint8
-    if image.shape[:2] == (height, width):
-        return image
-    planes = image.permute(2, 0, 1)[None].float()
-    return functional.interpolate(planes, (height, width), mode="area")[0].permute(1, 2, 0).round().to(torch.uint8)
+    smaller = replace(cameras, K=cameras.K * scale[:, None], size=torch.tensor(sizes))
+    return TrainingScene(Scene(smaller, images), DepthMaps(smaller, maps))

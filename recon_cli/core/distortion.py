@@ -51,24 +51,21 @@ class Distortion:
 
     def distort(self, points: Tensor) -> Tensor:  # [..., 2] -> [..., 2]
         """Where the lens puts points of the plane at depth 1."""
-        return self._bent(self._flattened(points))[0]
+        return self._bent(self._flattened(points))
 
     def folds(self, points: Tensor) -> Tensor:  # [..., 2] -> [...] bool
         """Whether the model has turned back on itself at these points of the plane at depth 1, where it describes no lens."""
-        jacobian = self._bent(self._flattened(points))[1]
-        return ~(torch.linalg.det(jacobian) > 0)
+        return ~(_determinant(self._jacobian(self._flattened(points))) > 0)
 
     def undistort(self, distorted: Tensor) -> Tensor:  # [..., 2] -> [..., 2]
         """Points of the plane at depth 1 that the lens puts here; NaN where the model reaches no such point in front of the camera."""
         points = distorted.clone()
         for _ in range(_STEPS):  # Newton
-            bent, jacobian = self._bent(points)
-            step = _solved(jacobian, bent - distorted)
+            step = _solved(self._jacobian(points), self._bent(points) - distorted)
             points = points - step
             if not bool((step.abs().amax(dim=-1) > _TOLERANCE * (1 + points.abs().amax(dim=-1))).any()):
                 break
-        bent, jacobian = self._bent(points)
-        good = ((bent - distorted).abs().amax(dim=-1) < 1e-9) & (torch.linalg.det(jacobian) > 0)
+        good = ((self._bent(points) - distorted).abs().amax(dim=-1) < 1e-9) & (_determinant(self._jacobian(points)) > 0)
         if self.is_fisheye:
             angle = torch.linalg.vector_norm(points, dim=-1)
             good = good & (angle < math.pi / 2)
@@ -84,35 +81,55 @@ class Distortion:
         radius = torch.linalg.vector_norm(points, dim=-1)
         return points * (torch.atan(radius) / radius.clamp(min=1e-12)).where(radius > 1e-12, 1.0)[..., None]
 
-    def _bent(self, points: Tensor) -> tuple[Tensor, Tensor]:  # [..., 2] -> [..., 2], Jacobian [..., 2, 2]
-        """Every term but the fisheye's angle, with its derivative."""
+    def _bent(self, points: Tensor) -> Tensor:  # [..., 2] -> [..., 2]
+        """Every term but the fisheye's angle."""
         (p1, p2), (sx, sy) = self.tangential, self.thin_prism
         x, y = points.unbind(dim=-1)
         square = x * x + y * y
-        factor, slope = self._radial_factor(square)  # slope: by r²
-        bent_x = x * factor + 2 * p1 * x * y + p2 * (square + 2 * x * x) + sx * square
-        bent_y = y * factor + 2 * p2 * x * y + p1 * (square + 2 * y * y) + sy * square
+        factor = _polynomial(square, self.radial)
+        if any(self.rational):
+            factor = factor / _polynomial(square, self.rational)
+        along_x, along_y = x * factor, y * factor
+        if any((p1, p2, sx, sy)):
+            product = 2 * x * y
+            along_x = along_x + p1 * product + p2 * (square + 2 * x * x) + sx * square
+            along_y = along_y + p2 * product + p1 * (square + 2 * y * y) + sy * square
+        return torch.stack([along_x, along_y], dim=-1)
+
+    def _jacobian(self, points: Tensor) -> Tensor:  # [..., 2] -> [..., 2, 2]
+        """The derivative of ``_bent``; row i is that of its component i."""
+        (p1, p2), (sx, sy) = self.tangential, self.thin_prism
+        x, y = points.unbind(dim=-1)
+        square = x * x + y * y
+        above, below = _polynomial(square, self.radial), _polynomial(square, self.rational)
+        factor = above / below
+        slope = (_slope(square, self.radial) - factor * _slope(square, self.rational)) / below  # by r²
         mixed = 2 * x * y * slope + 2 * p1 * x + 2 * p2 * y
         rows = (
             (factor + 2 * x * x * slope + 2 * p1 * y + 6 * p2 * x + 2 * sx * x, mixed + 2 * sx * y),
             (mixed + 2 * sy * x, factor + 2 * y * y * slope + 2 * p2 * x + 6 * p1 * y + 2 * sy * y),
         )
-        jacobian = torch.stack([torch.stack(row, dim=-1) for row in rows], dim=-2)
-        return torch.stack([bent_x, bent_y], dim=-1), jacobian
-
-    def _radial_factor(self, square: Tensor) -> tuple[Tensor, Tensor]:
-        above, above_slope = _polynomial(square, self.radial)
-        below, below_slope = _polynomial(square, self.rational)
-        return above / below, (above_slope * below - above * below_slope) / (below * below)
+        return torch.stack([torch.stack(row, dim=-1) for row in rows], dim=-2)
 
 
-def _polynomial(square: Tensor, factors: tuple[float, ...]) -> tuple[Tensor, Tensor]:
-    """1 + Σ factor_i square^i and its derivative by ``square``."""
-    value, slope = torch.zeros_like(square), torch.zeros_like(square)
-    for factor in reversed((1.0, *factors)):
-        slope = slope * square + value
-        value = value * square + factor
-    return value, slope
+def _polynomial(square: Tensor, factors: tuple[float, ...]) -> Tensor:
+    """1 + Σ factor_i square^i."""
+    value = torch.zeros_like(square)
+    for factor in reversed(factors):
+        value = (value + factor) * square
+    return value + 1.0
+
+
+def _slope(square: Tensor, factors: tuple[float, ...]) -> Tensor:
+    """The derivative of ``_polynomial`` by ``square``."""
+    value = torch.zeros_like(square)
+    for power, factor in reversed(list(enumerate(factors, start=1))):
+        value = value * square + power * factor
+    return value
+
+
+def _determinant(matrix: Tensor) -> Tensor:  # [..., 2, 2] -> [...]
+    return matrix[..., 0, 0] * matrix[..., 1, 1] - matrix[..., 0, 1] * matrix[..., 1, 0]
 
 
 def _solved(matrix: Tensor, right: Tensor) -> Tensor:  # [..., 2, 2], [..., 2] -> [..., 2]

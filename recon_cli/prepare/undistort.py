@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -18,7 +19,7 @@ from recon_cli.core.errors import InputError
 
 LARGEST_GROWTH = 1.5
 _BORDER_POINTS = 257  # of each side
-_BAND = 2**20  # pixels sampled at once
+_BAND = 2**17  # pixels bent at once
 _SMALLEST_SHARE = 0.1
 _HINT = (
     "the coefficients describe no lens over the whole picture; check them, or undistort with the program that made them (for COLMAP: "
@@ -49,9 +50,9 @@ class Lens:
         return _to_pixels(self.K, self.distortion.undistort(_to_plane(self.K, pixels)))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Straightened:
-    """The pinhole that takes the place of a lens.
+    """The pinhole that takes the place of a lens; equal only to itself, so that its sampling grid can be kept.
 
     Attributes:
         lens: the lens.
@@ -89,12 +90,10 @@ def straighten_picture(
     mode: str = "bicubic",
 ) -> Tensor:  # [h, w, 3] or [h, w], uint8
     """The picture as the pinhole sees it; on fine texture bicubic sampling halves the error of bilinear sampling."""
-    width, height = pinhole.size
     layers = picture.reshape(*picture.shape[:2], -1).permute(2, 0, 1)[None].to(torch.float32)  # [1, channels, H, W]
-    rows = max(1, _BAND // width)
-    bands = [_sampled(layers, pinhole, first, min(rows, height - first), mode) for first in range(0, height, rows)]
-    straight = torch.cat(bands, dim=1).permute(1, 2, 0)
-    return straight.reshape(height, width, *picture.shape[2:])
+    values = torch.nn.functional.grid_sample(layers, _grid(pinhole), mode=mode, padding_mode="border", align_corners=False)
+    straight = values[0].round_().clamp_(0, 255).to(torch.uint8).permute(1, 2, 0)
+    return straight.reshape(*straight.shape[:2], *picture.shape[2:])
 
 
 def straighten_mask(
@@ -105,14 +104,17 @@ def straighten_mask(
     return (straighten_picture(mask, pinhole, mode="bilinear") >= 128).to(torch.uint8) * 255
 
 
-def _sampled(layers: Tensor, pinhole: Straightened, first: int, count: int, mode: str) -> Tensor:  # [channels, count, w] uint8
-    x = torch.arange(pinhole.size[0], dtype=torch.float64) + 0.5 + pinhole.corner[0]
-    y = torch.arange(first, first + count, dtype=torch.float64) + 0.5 + pinhole.corner[1]
-    ideal = torch.stack(torch.meshgrid(x, y, indexing="xy"), dim=-1)  # [count, w, 2]
+@lru_cache(maxsize=4)
+def _grid(pinhole: Straightened) -> Tensor:  # [1, h, w, 2] float32
+    """Where in the picture of the lens each pixel lies, in the units of grid_sample; by bands of rows, to save memory."""
+    width, height = pinhole.size
     size = torch.tensor(pinhole.lens.size, dtype=torch.float64)
-    grid = (pinhole.lens.bend(ideal) / size * 2 - 1).to(torch.float32)
-    values = torch.nn.functional.grid_sample(layers, grid[None], mode=mode, padding_mode="border", align_corners=False)
-    return values[0].round().clamp(0, 255).to(torch.uint8)
+    x = torch.arange(width, dtype=torch.float64) + 0.5 + pinhole.corner[0]
+    bands = []
+    for rows in torch.arange(height, dtype=torch.float64).split(max(1, _BAND // width)):
+        ideal = torch.stack(torch.meshgrid(x, rows + 0.5 + pinhole.corner[1], indexing="xy"), dim=-1)  # [rows, w, 2]
+        bands.append((pinhole.lens.bend(ideal) / size * 2 - 1).to(torch.float32))
+    return torch.cat(bands)[None]
 
 
 def _inscribed(lens: Lens) -> tuple[float, float, float, float]:

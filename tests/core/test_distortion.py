@@ -95,3 +95,11 @@ def test_coefficients_are_finite_and_zeros_are_a_pinhole():
     assert not Distortion(is_fisheye=True).is_pinhole
     assert not LENSES["radial"].is_pinhole
     assert torch.equal(Distortion().distort(grid(3)), grid(3))
+
+
+@pytest.mark.parametrize("name", ["rational", "thin prism"])
+def test_newtons_derivative_is_the_derivative(name):
+    lens = LENSES[name]
+    for point in grid(0.6)[::7]:
+        expected = torch.autograd.functional.jacobian(lens._bent, point)
+        torch.testing.assert_close(lens._jacobian(point), expected, rtol=0, atol=1e-13)

@@ -12,12 +12,17 @@ import torch
 
 from recon_cli.core.topology import check_manifold
 from recon_cli.io.cameras import read_cameras
+from recon_cli.io.depth_folders import read_depth_maps
 from recon_cli.io.meshes import read_mesh
+from recon_cli.io.scenes import read_scene
 from recon_cli.io.video import open_masks, open_video
 from recon_cli.prepare.masks import MaskSettings, segment
+from recon_cli.prepare.synth.rig_picture import exact_depth
 
 SAMPLES = Path(__file__).parents[1] / "sample_data"
 CLOTH = SAMPLES / "cloth"
+RIG = SAMPLES / "rig"
+"""Made by `recon prepare synth rig --seed 0 --size 176 --format jpg -o sample_data/rig`."""
 
 
 @pytest.fixture(scope="module")
@@ -127,3 +132,53 @@ def test_the_command_makes_the_sample_again(tmp_path):
         committed = read_mesh(CLOTH / "meshes" / f"{t:06d}.ply")
         # Other processors round otherwise, which grows over 10,000 steps, but not to what an eye would see.
         torch.testing.assert_close(again.vertices, committed.vertices, rtol=0, atol=1e-3)
+
+
+@pytest.fixture(scope="module")
+def rig():
+    return read_scene(RIG)
+
+
+def test_the_rig_is_small():
+    assert sum(path.stat().st_size for path in RIG.rglob("*") if path.is_file()) < 2_000_000
+
+
+def test_the_manifest_names_the_parts_of_the_rig():
+    (record,) = [json.loads(line) for line in (RIG / "manifest.jsonl").read_text().splitlines()]
+    assert set(record) == {"id", "images", "masks", "cameras", "mesh", "depth"}
+    assert all((RIG / path).exists() for key, path in record.items() if key != "id")
+
+
+def test_the_rig_has_nineteen_textured_views_that_the_object_fills(rig):
+    assert len(rig) == 19
+    assert rig.masks is not None
+    for image, mask in zip(rig.images, rig.masks, strict=True):
+        assert 0.3 < float(mask.float().mean()) < 0.8
+        assert float(image[mask].float().std()) > 30
+        # Nothing is cut by the border.
+        assert not bool(mask[0].any() | mask[-1].any() | mask[:, 0].any() | mask[:, -1].any())
+
+
+def test_the_depth_of_the_rig_is_that_of_its_mesh(rig):
+    mesh = read_mesh(RIG / "mesh.ply")
+    check_manifold(mesh)
+    maps = read_depth_maps(RIG, rig.cameras)
+    for view in range(len(rig)):
+        expected, _ = exact_depth(mesh, rig.cameras[view])
+        assert torch.equal(maps.depth[view] > 0, rig.mask(view))
+        inside = rig.mask(view) & (expected > 0)
+        # Other processors may round a pixel on an edge to the other face.
+        assert int((rig.mask(view) ^ (expected > 0)).sum()) <= 2
+        torch.testing.assert_close(maps.depth[view][inside], expected[inside], rtol=1e-6, atol=0)
+
+
+@pytest.mark.slow
+def test_the_command_makes_the_rig_again(tmp_path, rig):
+    from recon_cli.cli.app import run
+
+    options = ["--seed", "0", "--size", "176", "--format", "jpg", "-q"]
+    assert run(["prepare", "synth", "rig", *options, "-o", str(tmp_path / "rig")]) == 0
+    again = read_scene(tmp_path / "rig")
+    torch.testing.assert_close(again.cameras.camera_from_world, rig.cameras.camera_from_world)
+    for made, committed in zip(again.images, rig.images, strict=True):
+        assert float((made.int() - committed.int()).abs().float().mean()) < 0.5

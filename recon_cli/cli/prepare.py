@@ -12,10 +12,12 @@ import typer
 from recon_cli.cli.console import Console, emit
 from recon_cli.cli.options import Json, MaxSize, Out, Overwrite, Quiet, Seed
 from recon_cli.cli.prepare_cameras import cameras
+from recon_cli.cli.prepare_hull import hull
 from recon_cli.core.errors import UsageError
 
 app = typer.Typer()
 app.command()(cameras)
+app.command()(hull)
 
 
 class Kind(StrEnum):

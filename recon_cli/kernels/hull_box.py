@@ -1,4 +1,4 @@
-"""The box around what silhouettes can show, and a hull carved in it, or the reason why nothing is left."""
+"""The visual hull of a scene: the box around what silhouettes can show, the hull carved in it, or the reason why nothing is left."""
 
 from __future__ import annotations
 
@@ -9,16 +9,44 @@ import torch
 from torch import Tensor
 
 from recon_cli.core.errors import InputError
+from recon_cli.core.scene import Scene
 from recon_cli.kernels import hull_votes
 from recon_cli.kernels.launch import launch_bands
 from recon_cli.kernels.silhouettes import Silhouettes
 from recon_cli.kernels.visual_hull import HullSettings, VisualHull, carve
+
+MASK_PIXELS = 4
+"""Pixels of a silhouette's longest side for each voxel of a hull's: more of them cost time and memory and change little."""
 
 _COARSE = 64  # voxels along the longest side while the box is looked for
 _ROUNDS = 6
 _SEEN_BY = (0.5, 0.25, 0.0)  # shares of the views that must see a place of the box, the first that leaves something
 _MARGIN = 0.05  # of the box's sides, added on each side
 _SETTLED = 0.9  # a box that keeps this share of its volume is not carved again
+
+
+def scene_hull(scene: Scene, *, resolution: int = 192, tolerance: int | None = None, minimum_views: int | None = None) -> VisualHull:
+    """The visual hull of a scene's masks, inside its bounds where it has some.
+
+    Args:
+        scene: the views.
+        resolution: voxels along the longest side of the box.
+        tolerance: masks that may exclude a place which belongs to the hull nevertheless; None lets one in 25 be wrong.
+        minimum_views: views that must see a place in their picture; None asks one in 10 and at least 3.
+
+    Raises:
+        InputError: there are no masks, or nothing is left; the message names the mask that removed the most.
+        UsageError: a number is out of its range.
+    """
+    if scene.masks is None:
+        raise InputError("a visual hull needs masks, the scene has none", hint="add masks/NAME.png for every view; `recon prepare masks`")
+    settings = HullSettings(
+        resolution=resolution,
+        tolerance=min(hull_votes.MOST_OBJECTIONS, len(scene) // 25) if tolerance is None else tolerance,
+        minimum_views=max(3, len(scene) // 10) if minimum_views is None else minimum_views,
+    )
+    silhouettes = Silhouettes.of(scene.masks, scene.cameras, max_size=MASK_PIXELS * resolution, device=scene.masks[0].device)
+    return visual_hull(silhouettes, scene.bounds, settings)
 
 
 def visual_hull(silhouettes: Silhouettes, bounds: Tensor | None = None, settings: HullSettings = HullSettings()) -> VisualHull:

@@ -13,19 +13,15 @@ from recon_cli.core.depth_maps import DepthIntervals, DepthMaps
 from recon_cli.core.errors import InputError
 from recon_cli.core.mesh import Mesh
 from recon_cli.core.scene import Scene
-from recon_cli.kernels.hull_box import visual_hull
-from recon_cli.kernels.silhouettes import Silhouettes
-from recon_cli.kernels.visual_hull import HullSettings, VisualHull
+from recon_cli.kernels.hull_box import scene_hull
 from recon_cli.render.depth import mesh_depths
 from recon_cli.systems.mvs.config import StartConfig
+from recon_cli.systems.mvs.start_bounds import Bounds, around_depth, as_box, box_interval
 
-_MASK_PIXELS = 4  # of a silhouette's side, for a voxel of the hull's side
 _QUANTILES = (0.01, 0.99)  # of sparse points' depths: some points are wrong
 _FEWEST_POINTS = 8  # in one picture; with fewer the points of all pictures bound its depths
 _NEAREST = 1e-3  # of the far depth: intervals begin before the camera
 _HINT = "give masks (masks/NAME.png), sparse points (points.ply), or a box (bounds in cameras.json)"
-
-Bounds = tuple[Tensor, Tensor, Tensor | None]  # near, far and guess, each [H, W] float32
 
 
 def depth_intervals(
@@ -49,7 +45,8 @@ def depth_intervals(
     cameras = shrunk(scene.cameras, max_size)
     source = _chosen_source(scene, config, mesh, maps)
     if source == "hull":
-        intervals = scene_hull(scene, config).depth_intervals(cameras)
+        limits = {"tolerance": config.hull_tolerance, "minimum_views": config.hull_views}
+        intervals = scene_hull(scene, resolution=config.hull_resolution, **limits).depth_intervals(cameras)
     elif source == "mesh":
         assert mesh is not None
         intervals = _around_depths(mesh_depths(mesh, _doubled(cameras)), cameras, config.mesh_share, None)
@@ -60,28 +57,9 @@ def depth_intervals(
         intervals = _from_ranges(cameras, _point_ranges(scene, config))
     else:
         assert scene.bounds is not None
-        box = _as_box(scene.bounds)
-        intervals = _each(cameras, lambda view: _box_interval(cameras[view], box))
+        box = as_box(scene.bounds)
+        intervals = _each(cameras, lambda view: box_interval(cameras[view], box))
     return _masked(intervals, scene)
-
-
-def scene_hull(scene: Scene, config: StartConfig = StartConfig()) -> VisualHull:
-    """The visual hull of a scene's masks, inside its bounds where it has some.
-
-    Raises:
-        InputError: there are no masks, or nothing is left of the hull.
-    """
-    if scene.masks is None:
-        raise InputError("a visual hull needs masks, the scene has none", hint=_HINT)
-    count = len(scene)
-    settings = HullSettings(
-        resolution=config.hull_resolution,
-        tolerance=min(7, count // 25) if config.hull_tolerance is None else config.hull_tolerance,
-        minimum_views=max(3, count // 10) if config.hull_views is None else config.hull_views,
-    )
-    device = scene.masks[0].device
-    silhouettes = Silhouettes.of(scene.masks, scene.cameras, max_size=_MASK_PIXELS * config.hull_resolution, device=device)
-    return visual_hull(silhouettes, None if scene.bounds is None else _as_box(scene.bounds), settings)
 
 
 def _chosen_source(scene: Scene, config: StartConfig, mesh: Mesh | None, maps: DepthMaps | None) -> str:
@@ -183,40 +161,6 @@ def _widened(ranges: Tensor, margin: float) -> Tensor:  # [C, 2]
     return torch.stack([torch.maximum(near - room, _NEAREST * far), far], dim=1)
 
 
-def _as_box(bounds: Tensor) -> Tensor:  # [2, 3]
-    box = bounds.double().cpu()
-    if box.shape != (2, 3) or not bool(torch.isfinite(box).all()) or not bool((box[0] < box[1]).all()):
-        raise InputError(f"the bounds {box.tolist()} are no box, expected its lowest and its highest corner", hint="correct cameras.json")
-    return box
-
-
-def _box_interval(camera: Cameras, box: Tensor) -> Bounds:
-    """Where the rays through a pixel's corners and centre are in a box; from ``near`` to ``far`` of any of them."""
-    near, far = _box_lattice(camera, box, 0.5, camera.width, camera.height)
-    near_corner, far_corner = _box_lattice(camera, box, 0.0, camera.width + 1, camera.height + 1)
-    for row in (slice(None, -1), slice(1, None)):
-        for column in (slice(None, -1), slice(1, None)):
-            near = torch.minimum(near, near_corner[row, column])
-            far = torch.maximum(far, far_corner[row, column])
-    is_met = torch.isfinite(near)
-    low = torch.where(is_met, torch.maximum(near, _NEAREST * far), 0.0)
-    return low.float(), torch.where(is_met, far, 0.0).float(), None
-
-
-def _box_lattice(camera: Cameras, box: Tensor, offset: float, width: int, height: int) -> tuple[Tensor, Tensor]:  # [h, w] each
-    camera = camera.to("cpu", torch.float64)
-    columns, rows = torch.meshgrid(torch.arange(width) + offset, torch.arange(height) + offset, indexing="xy")
-    pixels = torch.stack([columns, rows], dim=-1).reshape(1, -1, 2).double()
-    centre = camera.world_from_camera[0, :3, 3]
-    rays = camera.unproject(pixels, torch.ones(1, pixels.shape[1], dtype=torch.float64))[0] - centre
-    safe = torch.where(rays.abs() < 1e-12, 1e-12, rays)
-    ends = torch.stack([(box[0] - centre) / safe, (box[1] - centre) / safe])  # [2, N, 3]
-    near, far = ends.amin(dim=0).amax(dim=1).clamp(min=0), ends.amax(dim=0).amin(dim=1)
-    is_met = near < far
-    nothing = torch.full_like(near, torch.inf)
-    return torch.where(is_met, near, nothing).view(height, width), torch.where(is_met, far, 0.0).view(height, width)
-
-
 def _doubled(cameras: Cameras) -> Cameras:
     """Cameras of twice the size, so that a pixel of a small map knows the depths at four places in it."""
     scale = torch.tensor([2.0, 2.0, 1.0], dtype=cameras.K.dtype)
@@ -238,32 +182,12 @@ def _ranges(scene: Scene, config: StartConfig, maps: DepthMaps) -> Tensor:  # [C
 
 
 def _around_depths(maps: DepthMaps, cameras: Cameras, share: float, fallback: Tensor | None) -> DepthIntervals:
-    """All depths that a pixel and those beside it hold, a share wider; where there are none, the view's fallback range or nothing."""
     place = {name: index for index, name in enumerate(maps.cameras.names)}
 
     def interval(view: int) -> Bounds:
-        size = (cameras[view].height, cameras[view].width)
-        name = cameras.names[view]
-        near, far, guess = _pooled(maps.depth[place[name]], size) if name in place else (torch.zeros(size),) * 3
-        is_known = far > 0
-        low, high = fallback[view].tolist() if fallback is not None else (0.0, 0.0)
-        return torch.where(is_known, near * (1 - share), low), torch.where(is_known, far * (1 + share), high), guess
+        name, size = cameras.names[view], (cameras[view].height, cameras[view].width)
+        near, far = fallback[view].tolist() if fallback is not None else (0.0, 0.0)
+        depth = maps.depth[place[name]] if name in place else torch.zeros(size)
+        return around_depth(depth, size, share, (near, far))
 
     return _each(cameras, interval)
-
-
-def _pooled(depth: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor, Tensor]:  # [H, W] -> [h, w] each
-    """Smallest and largest depth in and beside each pixel of a smaller map, and the one nearest to its centre; 0 where there are none."""
-    depth = depth.float().cpu()
-    row, column = (
-        torch.div(torch.arange(count) * small, count, rounding_mode="floor") for count, small in zip(depth.shape, size, strict=True)
-    )
-    index = (row[:, None] * size[1] + column).reshape(-1)
-    values = depth.reshape(-1)
-    near = torch.full((size[0] * size[1],), torch.inf).scatter_reduce(0, index, torch.where(values > 0, values, torch.inf), "amin")
-    far = torch.zeros(size[0] * size[1]).scatter_reduce(0, index, values.clamp(min=0), "amax")
-    near = -torch.nn.functional.max_pool2d(-near.view(1, *size), 3, stride=1, padding=1)[0]
-    far = torch.nn.functional.max_pool2d(far.view(1, *size), 3, stride=1, padding=1)[0]
-    centre = [((torch.arange(small) + 0.5) * count / small).long() for count, small in zip(depth.shape, size, strict=True)]
-    guess = depth[centre[0][:, None], centre[1]].clamp(min=0)
-    return torch.where(far > 0, near, 0.0), far, guess

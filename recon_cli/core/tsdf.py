@@ -98,8 +98,8 @@ def check_memory(grid: SparseGrid, limit_mb: int) -> None:
     needed = grid.bytes / 2**20
     if needed <= limit_mb:
         return
-    # Blocks lie along a surface: their number falls with the square of the voxel.
-    fitting = grid.voxel * (needed / limit_mb) ** 0.5 * 1.03
+    # Blocks lie along a surface: their number falls with the square of the voxel, a little less when they are large.
+    fitting = grid.voxel * (needed / limit_mb) ** 0.5 * 1.1
     raise InputError(
         f"a volume of {len(grid)} blocks with voxels of {grid.voxel:.3g} takes {needed:.0f} MB, more than the limit of {limit_mb} MB",
         hint=f"use voxels of {fitting:.3g} (scene units) or raise the memory limit",

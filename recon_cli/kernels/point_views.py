@@ -19,6 +19,9 @@ from recon_cli.kernels.launch import launch_bands, start_warp
 start_warp()
 wp.set_module_options({"enable_backward": False})
 
+TILT = wp.constant(10.0)
+"""Tangent of the largest tilt against the picture; steeper steps between neighbouring pixels are edges."""
+
 
 def count_views(
     points: Tensor,  # [N, 3]
@@ -27,7 +30,7 @@ def count_views(
     *,
     relative: float = 0.005,
 ) -> Tensor:  # [N] int32
-    """How many depth maps see each point: its depth is the map's within a share ``relative`` of it.
+    """How many depth maps see each point: its depth is the map's within a share ``relative`` of it, between pixels too.
 
     Args:
         points: positions [scene units].
@@ -130,16 +133,27 @@ def point_of(points: wp.array2d(dtype=wp.float32), index: int) -> wp.vec3f:
 
 
 @wp.func
-def is_seen(depth: wp.array2d(dtype=wp.float32), q: wp.vec3f, relative: wp.float32) -> wp.bool:
-    """Whether the map's nearest pixel has the point's depth."""
+def is_seen(depth: wp.array2d(dtype=wp.float32), q: wp.vec3f, focal: wp.float32, relative: wp.float32) -> wp.bool:
+    """Whether the map has the point's depth: between those of the four pixels around it, or the nearest one's at an edge."""
     if not (q[2] > 0.0):
         return False
     x = q[0] / q[2]
     y = q[1] / q[2]
     if not (x >= 0.0 and y >= 0.0 and x < wp.float32(depth.shape[1]) and y < wp.float32(depth.shape[0])):
         return False
-    z = depth[int(y), int(x)]
-    return z > 0.0 and wp.abs(q[2] - z) <= relative * z
+    row = int(y)
+    column = int(x)
+    z = depth[row, column]
+    low = z
+    high = z
+    other_row = wp.clamp(row + wp.where(y - wp.float32(row) < 0.5, -1, 1), 0, depth.shape[0] - 1)
+    other_column = wp.clamp(column + wp.where(x - wp.float32(column) < 0.5, -1, 1), 0, depth.shape[1] - 1)
+    for corner in range(3):
+        other = depth[wp.where(corner == 0, row, other_row), wp.where(corner == 1, column, other_column)]
+        if other > 0.0 and wp.abs(other - z) <= TILT / focal * z:
+            low = wp.min(low, other)
+            high = wp.max(high, other)
+    return z > 0.0 and q[2] >= low - relative * z and q[2] <= high + relative * z
 
 
 @wp.kernel
@@ -157,7 +171,7 @@ def _count_views(
 ):
     index = first + wp.tid()
     point = point_of(points, index)
-    if wp.dot(point_of(normals, index), centre - point) >= 0.0 and is_seen(depth, project * point + offset, relative):
+    if wp.dot(point_of(normals, index), centre - point) >= 0.0 and is_seen(depth, project * point + offset, focal, relative):
         counts[index] = counts[index] + 1
 
 
@@ -231,7 +245,7 @@ def _add_colors(
     index = first + wp.tid()
     point = point_of(points, index)
     cosine = wp.dot(point_of(normals, index), wp.normalize(centre - point))
-    if cosine > 0.05 and is_seen(depth, project * point + offset, relative):
+    if cosine > 0.05 and is_seen(depth, project * point + offset, focal, relative):
         q = image_project * point + image_offset
         color = color_at(image, q[0] / q[2], q[1] / q[2])
         share = cosine * wp.clamp(sharpness * image_focal / q[2], 0.1, 4.0)

@@ -11,9 +11,12 @@ from recon_cli.core.depth_maps import DepthMaps
 from recon_cli.core.mesh import Mesh
 from recon_cli.core.normals import face_areas, face_normals
 from recon_cli.core.scene import Scene
-from recon_cli.core.topology import components
+from recon_cli.core.topology import components, half_edges
 from recon_cli.kernels.point_views import count_mask_misses, count_views
 from recon_cli.systems.mvs.config import FusionConfig
+
+# Faces of a patch that too few maps see and that is kept nevertheless where the surface goes on all around it.
+_PINHOLE = 40
 
 
 @dataclass(frozen=True)
@@ -60,7 +63,8 @@ def clean(mesh: Mesh, maps: DepthMaps, scene: Scene | None, config: FusionConfig
     if not config.watertight:
         if scene is not None and scene.masks is not None and len(mesh.faces):
             mesh = keep(mesh, _within_masks(mesh, scene, config.mask_views), "outside masks")
-        mesh = keep(mesh, view_counts(mesh, maps, relative=config.view_tolerance) >= config.views, "seen by too few")
+        is_seen = view_counts(mesh, maps, relative=config.view_tolerance) >= config.views
+        mesh = keep(mesh, is_seen | _pinholes(mesh, ~is_seen), "seen by too few")
     mesh = keep(mesh, _large_pieces(mesh, config), "small pieces")
     return Cleaned(mesh, removed)
 
@@ -82,6 +86,28 @@ def _within_masks(mesh: Mesh, scene: Scene, tolerated: int) -> Tensor:  # [F] bo
     assert scene.masks is not None
     misses = count_mask_misses(mesh.vertices, scene.cameras, scene.masks)
     return (misses <= tolerated)[mesh.faces].all(dim=1)
+
+
+def _pinholes(mesh: Mesh, is_gone: Tensor) -> Tensor:  # [F] bool -> [F] bool
+    """Patches of few faces away from the rim: their loss would only pierce the surface."""
+    patch = mesh.faces[is_gone]
+    if not len(patch):
+        return is_gone
+    label = components(patch, len(mesh.vertices))
+    size = torch.bincount(label[patch[:, 0]], minlength=int(label.max()) + 1)
+    is_large = size > _PINHOLE
+    is_large[label[_rim(mesh.faces)]] = True
+    found = torch.zeros_like(is_gone)
+    found[is_gone] = ~is_large[label[patch[:, 0]]]
+    return found
+
+
+def _rim(faces: Tensor) -> Tensor:  # [F, 3] -> [N]
+    """Vertices of edges that only one face has."""
+    pairs = half_edges(faces).sort(dim=1).values
+    edges, counts = torch.unique((pairs[:, 0] << 32) | pairs[:, 1], return_counts=True)
+    lonely = edges[counts == 1]
+    return torch.cat([lonely >> 32, lonely & 0xFFFFFFFF])
 
 
 def _large_pieces(mesh: Mesh, config: FusionConfig) -> Tensor:  # [F] bool

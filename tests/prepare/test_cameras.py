@@ -121,7 +121,9 @@ def test_depth_maps_that_fit_become_exr(tmp_path):
     folder = write_dataset("mvsnet", tmp_path / "set")
     (folder / "depths").mkdir()
     depth = torch.rand(120, 160)
-    write_pfm(folder / "depths" / "00000000.pfm", depth)
+    unseen = torch.tensor([torch.nan, torch.inf, -1.0])
+    write_pfm(folder / "depths" / "00000000.pfm", torch.cat([unseen.expand(120, 3), depth[:, 3:]], dim=1))
+    depth[:, :3] = 0
     write_pfm(folder / "depths" / "00000001.pfm", torch.rand(37, 50))
     written = prepared(folder, tmp_path / "scene")
     assert written.depth_maps == 1
@@ -150,6 +152,16 @@ def test_a_view_without_a_mask_gets_a_white_one_where_others_have_theirs(tmp_pat
     assert prepared(folder, tmp_path / "scene").masks == 2
     masks = read_camera_file(tmp_path / "scene" / "cameras.json").masks
     assert [read_mask(mask).unique().tolist() for mask in masks if mask is not None] == [[0], [255]]
+
+
+def test_links_into_the_folder_that_is_replaced(tmp_path):
+    folder = write_dataset("middlebury", tmp_path / "set")
+    prepared(folder, tmp_path / "scene")
+    again = read_dataset(folder, images=tmp_path / "scene" / "images")[1]
+    with pytest.raises(InputError, match="no link to it can stay"):
+        write_scene_folder(again, tmp_path / "scene", link=True, overwrite=True)
+    write_scene_folder(again, tmp_path / "scene", overwrite=True)
+    assert read_frame(tmp_path / "scene" / "images" / "a_view.png").shape == (120, 160, 3)
 
 
 def broken(folder: Path, tmp_path: Path, words: str) -> InputError:

@@ -18,6 +18,7 @@ from recon_cli.io.atomic import PathText
 from recon_cli.io.images import image_orientation, image_size
 
 _ROTATION_TOLERANCE = 1e-3
+_ROUNDING = 1e-5
 _SMALLEST_FOCAL_LENGTH = 1e-6  # px
 _FARTHEST_PRINCIPAL_POINT = 0.35  # of the picture's side, from its middle
 
@@ -100,7 +101,7 @@ def gather(
     if not views:
         raise InputError("holds no cameras, expected at least one", path=path, hint="check that the calibration succeeded")
     _check_pictures_exist(views, path)
-    views = [_with_size(view) for view in views]
+    views = [replace(_with_size(view), K=_tidy(view.K)) for view in views]
     for view in views:
         _check_numbers(view, path)
     poses = torch.from_numpy(np.stack([view.camera_from_world for view in views]).astype(np.float64))
@@ -164,6 +165,15 @@ def _with_size(view: View) -> View:
             hint="give the pictures that were calibrated with --images, or scale these to that size",
         )
     return view
+
+
+def _tidy(K: np.ndarray) -> np.ndarray:  # [3, 3]
+    """K with an exact 1 in its corner and exact zeros below its diagonal, where rounding in the file left others."""
+    K = np.array(K, dtype=np.float64)
+    if np.isfinite(K).all() and abs(K[2, 2] - 1) < _ROUNDING:
+        K = K / K[2, 2]
+    below = np.tri(3, k=-1, dtype=bool) & (np.abs(K) < _ROUNDING)
+    return np.where(below, 0.0, K)
 
 
 def _check_numbers(view: View, path: PathText) -> None:

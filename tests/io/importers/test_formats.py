@@ -156,6 +156,22 @@ def test_a_focal_length_of_zero(tmp_path, kind):
         read_dataset(folder)
 
 
+def test_rounding_below_the_diagonal_of_K_is_removed(tmp_path):
+    path = write_dataset("middlebury", tmp_path / "set") / "plane_par.txt"
+    before = read_dataset(path)[1].cameras.K
+    lines = [line.split() for line in path.read_text().splitlines()]
+    lines[1][4], lines[1][9] = "1e-12", "1.0000001"
+    path.write_text("\n".join(map(" ".join, lines)))
+    after = read_dataset(path)[1].cameras.K
+    assert after[0, 1, 0] == 0
+    assert after[0, 2].tolist() == [0, 0, 1]
+    torch.testing.assert_close(after, before, rtol=2e-7, atol=0)
+    lines[1][4] = "0.1"
+    path.write_text("\n".join(map(" ".join, lines)))
+    with pytest.raises(InputError, match="no calibration matrix"):
+        read_dataset(path)
+
+
 def test_a_principal_point_that_belongs_to_another_size_is_noted(tmp_path):
     views = plane_views()
     quarter = [type(view)(**{**vars(view), "K": np.diag([0.25, 0.25, 1]) @ view.K}) for view in views]

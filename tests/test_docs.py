@@ -148,7 +148,8 @@ def test_the_check_itself_sees_a_wrong_line(line, wrong):
 
 @pytest.mark.slow
 def test_the_examples_of_the_readme_run(tmp_path):
-    """All of them, in order, in one folder that holds the sample clip under the names that they use."""
+    """All of them, in order, in one folder that holds the samples under the names that they use."""
+    shutil.copytree(ROOT / "sample_data" / "rig", tmp_path / "rig")
     for sample in (ROOT / "sample_data" / "cloth").iterdir():
         copy = shutil.copytree if sample.is_dir() else shutil.copy
         copy(sample, tmp_path / sample.name)

@@ -65,7 +65,9 @@ def stand_before(vertices: Tensor, cameras: Cameras) -> Stand:  # [V, 3]
     points = vertices.double()[:: max(1, len(vertices) // 50_000)]
     low, high = (torch.quantile(points, share, dim=0) for share in (0.01, 0.99))
     target = (low + high) / 2
-    radius = max(float(torch.quantile((points - target).norm(dim=1), 0.995)), 1e-9)
+    reach = (points - target).norm(dim=1)
+    # All of the object, unless a few specks lie far from the rest.
+    radius = max(min(float(reach.max()), 1.4 * float(torch.quantile(reach, 0.995))), 1e-9)
     directions = torch.nn.functional.normalize(cameras.world_from_camera[:, :3, 3].double() - target, dim=1)
     mean = directions.mean(dim=0)
     gaze = mean if float(mean.norm()) > 0.2 else directions[0]

@@ -16,6 +16,7 @@ from recon_cli.run.mesh_pictures import packed_view, stand_before, three_sides
 from recon_cli.run.mvs_reprojection import Reprojection
 from recon_cli.run.origin import RunFacts, origin_section
 from recon_cli.run.pictures import (
+    BACKDROP,
     color_map,
     colored_depth,
     contact_sheet,
@@ -166,8 +167,8 @@ def _depth_section(shown: MvsShown) -> Section:
 def _confidence_section(shown: MvsShown) -> Section:
     pictures = {}
     for view in shown.views:
-        picture = color_map("inferno")[np.round(np.clip(view.confidence, 0, 1) * 255).astype(np.uint8)].copy()
-        pictures[view.name] = picture
+        picture = color_map("inferno")[np.round(np.clip(view.confidence, 0, 1) * 255).astype(np.uint8)]
+        pictures[view.name] = np.where(view.depth[..., None] > 0, picture, np.array(BACKDROP, dtype=np.uint8))
     strip = scale_strip(near=1.0, far=0.0, title="confidence", height=_SHEET_SIDE * 2, name="inferno")
     return Section("Confidence", [_sheet(pictures, strip, "How well the pictures agree about each depth, from 0 to 1.")])
 

@@ -30,7 +30,7 @@ def test_cameras_on_one_side_and_all_around_are_told_apart():
 
 def test_far_specks_do_not_move_the_stand():
     vertices = torch.cat([ball(12).vertices, torch.tensor([[500.0, 0, 0]], dtype=torch.float64)])
-    assert stand_before(vertices, arc(5)).radius < 1.2
+    assert stand_before(vertices, arc(5)).radius < 1.5
 
 
 def test_cameras_that_look_down_stand_level():

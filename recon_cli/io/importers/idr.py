@@ -28,7 +28,7 @@ _LARGEST_MEMBER = 4096  # bytes; a 4x4 matrix of float64 takes 256
 def find_idr(source: Path) -> Path | None:
     """The npz file of a dataset, if it is one."""
     if source.is_file():
-        return source if _is_idr(source) else None
+        return source if source.suffix == ".npz" else None
     if not source.is_dir():
         return None
     named = [source / "cameras_sphere.npz", source / "cameras.npz"]
@@ -64,8 +64,8 @@ def _is_idr(path: Path) -> bool:
     try:
         with zipfile.ZipFile(path) as archive:
             return any(name.startswith("world_mat_") for name in archive.namelist())
-    except (OSError, zipfile.BadZipFile):
-        return False
+    except (OSError, zipfile.BadZipFile, NotImplementedError):
+        return path.name.startswith("cameras")
 
 
 def _read_matrices(path: Path) -> dict[str, list[np.ndarray]]:

@@ -105,8 +105,9 @@ def test_archives_with_hostile_headers(folder):
         with pytest.raises(InputError, match="world_mat_0"):
             read_idr(path)
     path.write_bytes(b"PK no archive")
-    with pytest.raises(InputError, match="cannot be read as an IDR"):
-        read_idr(path)
+    for source in (path, folder):
+        with pytest.raises(InputError, match="cannot be read as an IDR"):
+            read_dataset(source)
 
 
 def test_any_byte_changed_is_read_or_refused(folder):

@@ -159,7 +159,7 @@ def _struct(maps: MapSet, samples: Samples) -> Any:
     struct.offsets = wp.from_torch(maps.offsets[others].contiguous())
     struct.sizes = wp.from_torch(cameras.size[others].to(device, torch.int32).contiguous())
     struct.rotations = _matrices(rotations, device)
-    struct.translations = as_vectors(translations.to(device, torch.float32).contiguous())
+    struct.translations = as_vectors(torch.empty(len(others), 3, device=device).copy_(translations))
     struct.rays = _matrices(torch.linalg.inv(cameras.K[others]), device)
     struct.reference_ray = wp.mat33f(inverse.flatten().tolist())
     struct.reference_width = int(reference.width)
@@ -167,4 +167,6 @@ def _struct(maps: MapSet, samples: Samples) -> Any:
 
 
 def _matrices(values: Tensor, device: torch.device) -> Any:
-    return wp.from_torch(values.to(device, torch.float32).contiguous(), dtype=wp.mat33f)
+    # An empty product has strides of its own, which Warp refuses.
+    held = torch.empty(len(values), 3, 3, dtype=torch.float32, device=device).copy_(values)
+    return wp.from_torch(held, dtype=wp.mat33f)

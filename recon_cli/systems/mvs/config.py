@@ -55,7 +55,7 @@ class SearchConfig(Recipe):
     tries: int = Field(default=0, ge=0, le=32, description="random changes that are tried a round")
     disparity: float = Field(default=1.0, gt=0.0, description="scale of the random changes in the first round, then halved [px]")
     newton_steps: int = Field(default=1, ge=0, le=10, description="Gauss-Newton steps on the plane a round")
-    damping: float = Field(default=0.05, gt=0.0, description="added to the normal equations [deviations² per px²]")
+    damping: float = Field(default=0.01, gt=0.0, description="added to the normal equations [deviations² per px²]")
     smoothness: float = Field(
         default=0.002, ge=0.0, description="weight of squared distances [px²] to the neighbours' depths, beside 1 - NCC"
     )

@@ -18,10 +18,12 @@ from recon_cli.kernels.visual_hull import HullSettings, VisualHull, carve
 MASK_PIXELS = 4
 """Pixels of a silhouette's longest side for each voxel of a hull's: more of them cost time and memory and change little."""
 
-_COARSE = 64  # voxels along the longest side while the box is looked for
+_COARSE = 64  # voxels along the longest side while the box and wrong masks are looked for
 _ROUNDS = 6
-_SEEN_BY = (0.5, 0.25, 0.0)  # shares of the views that must see a place of the box, the first that leaves something
+_SEEN_BY = (2 / 3, 1 / 2, 1 / 4, 0.0)  # shares of the views that must see a place of the box, the first that leaves something
 _MARGIN = 0.05  # of the box's sides, added on each side
+_FEWEST_JUDGES = 6  # views; of fewer each may rightly remove nearly everything
+_REMOVED_BY_ONE = 20  # times what is left
 _SETTLED = 0.9  # a box that keeps this share of its volume is not carved again
 
 
@@ -58,11 +60,11 @@ def visual_hull(silhouettes: Silhouettes, bounds: Tensor | None = None, settings
         settings: how it is carved.
 
     Raises:
-        InputError: nothing is left, or no box can be found; the message names the mask that removed the most.
+        InputError: nothing is left, or one mask removes nearly everything (the message names it), or no box can be found.
     """
     box = find_box(silhouettes, settings) if bounds is None else bounds
     hull = carve(silhouettes, box, settings)
-    if hull.is_empty:
+    if hull.is_empty or _is_nearly_empty(silhouettes, box, settings):
         raise empty_hull(silhouettes, box, settings)
     return hull
 
@@ -71,7 +73,7 @@ def find_box(silhouettes: Silhouettes, settings: HullSettings = HullSettings()) 
     """The box around the hull: carved again and again on a coarse grid, from a cube about the point that the views look at.
 
     The cube reaches as far as the cameras stand from that point, so a rig on one side of the object gets a deep but bounded box. Where the
-    pictures cut the object, the hull would reach to whatever ``settings.minimum_views`` see; what half of the views see is taken first.
+    pictures cut the object, the hull would reach to whatever ``settings.minimum_views`` see; what two thirds of them see is taken first.
 
     Raises:
         InputError: the views look at no common point, or nothing is left.
@@ -80,7 +82,7 @@ def find_box(silhouettes: Silhouettes, settings: HullSettings = HullSettings()) 
     cube = torch.stack([centre - distance, centre + distance])
     coarse = replace(settings, resolution=min(_COARSE, settings.resolution))
     for share in _SEEN_BY:
-        chosen = replace(coarse, minimum_views=max(settings.minimum_views, int(share * len(silhouettes))))
+        chosen = replace(coarse, minimum_views=max(settings.minimum_views, math.ceil(share * len(silhouettes))))
         box = _shrunk_box(silhouettes, cube, chosen)
         if box is not None:
             margin = _MARGIN * (box[1] - box[0])
@@ -104,15 +106,13 @@ def _shrunk_box(silhouettes: Silhouettes, box: Tensor, settings: HullSettings) -
 
 
 def empty_hull(silhouettes: Silhouettes, box: Tensor, settings: HullSettings) -> InputError:
-    """Why nothing is left of a box, told by the mask without which the most would be."""
-    votes = _objections(silhouettes, box)
-    total = votes.sum(dim=1)
-    # Where one objection fewer would have kept a place, each of its objectors alone is to blame.
-    decisive = votes[total == settings.tolerance + 1].sum(dim=0)
+    """Why nothing, or next to nothing, is left of a box: told by the mask without which the most would be."""
+    against, _ = _objections(silhouettes, box, settings)
+    decisive = _decisive(against, settings)
     is_decided = bool(decisive.any())
-    blame = decisive if is_decided else votes.sum(dim=0)
+    blame = decisive if is_decided else against.sum(dim=0)
     view = int(blame.argmax())
-    share = 100 * int(blame[view]) / max(1, len(votes))
+    share = 100 * int(blame[view]) / max(1, len(against))
     how = "alone removed" if is_decided and settings.tolerance == 0 else "removed"
     return InputError(
         f"nothing is left of the visual hull; the mask of view {silhouettes.names[view]!r} {how} the most ({share:.0f} % of its box)",
@@ -120,8 +120,22 @@ def empty_hull(silhouettes: Silhouettes, box: Tensor, settings: HullSettings) ->
     )
 
 
-def _objections(silhouettes: Silhouettes, box: Tensor) -> Tensor:  # [B, C]
-    low, high = box.double()
+def _is_nearly_empty(silhouettes: Silhouettes, box: Tensor, settings: HullSettings) -> bool:
+    """Whether one mask alone removes nearly all that the others leave: a wrong mask may leave specks that few views see."""
+    against, seen = _objections(silhouettes, box, settings)
+    is_judged = seen >= min(settings.minimum_views, len(silhouettes))
+    kept = int((is_judged & (against.sum(dim=1) <= settings.tolerance)).sum())
+    return len(silhouettes) >= _FEWEST_JUDGES and int(_decisive(against[is_judged], settings).max()) > _REMOVED_BY_ONE * max(1, kept)
+
+
+def _decisive(against: Tensor, settings: HullSettings) -> Tensor:  # [B, C] -> [C]
+    """For each view the places that one objection fewer would have kept, and to which it objects."""
+    return against[against.sum(dim=1) == settings.tolerance + 1].sum(dim=0)
+
+
+def _objections(silhouettes: Silhouettes, box: Tensor, settings: HullSettings) -> tuple[Tensor, Tensor]:  # [B, C], [B]
+    """Which views object to the voxels of a coarse grid (0 or 1), and how many see them."""
+    low, high = box.double().cpu()
     voxel = float((high - low).max()) / _COARSE
     counts = ((high - low) / voxel - 1e-6).ceil().clamp(min=1).long().tolist()
     axes = [torch.arange(count, dtype=torch.int32) for count in counts]
@@ -130,7 +144,8 @@ def _objections(silhouettes: Silhouettes, box: Tensor) -> Tensor:  # [B, C]
     votes = torch.empty(len(blocks), len(silhouettes), dtype=torch.int8, device=device)
     looks = (silhouettes.matrices(low, voxel), silhouettes.starts, silhouettes.sizes, silhouettes.integrals)
     launch_bands(hull_votes.count_objections, len(blocks), (*looks, blocks, votes), device=device)
-    return votes.cpu().long()
+    votes = votes.cpu()
+    return (votes == 1).to(torch.int16), (votes >= 0).sum(dim=1)
 
 
 def _common_point(silhouettes: Silhouettes) -> tuple[Tensor, Tensor]:

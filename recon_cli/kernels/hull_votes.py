@@ -327,11 +327,11 @@ def count_objections(
     blocks: wp.array2d(dtype=wp.int32),
     objections: wp.array2d(dtype=wp.int8),
 ):
-    """1 where a view sees a voxel outside its silhouette, else 0; a row a voxel, a column a view."""
+    """1 where a view sees a voxel outside its silhouette, -1 where it does not see it, else 0; a row a voxel, a column a view."""
     block = first + wp.tid()
     radius = wp.float32(0.5)
     corner = wp.vec3f(wp.float32(blocks[block, 0]), wp.float32(blocks[block, 1]), wp.float32(blocks[block, 2]))
     centre = corner + wp.vec3f(radius, radius, radius)
     for view in range(matrices.shape[0]):
         said = vote(integrals, silhouette_of(starts, sizes, view), footprint_of(matrices, view, centre, radius), True)
-        objections[block, view] = wp.int8(wp.where(said == _AGAINST, 1, 0))
+        objections[block, view] = wp.int8(wp.where(said == _AGAINST, 1, wp.where(said == _UNSEEN, -1, 0)))

@@ -235,9 +235,9 @@ def test_a_hull_that_vanishes_names_the_mask():
     wrong = torch.zeros_like(masks[7])
     wrong[:6, :6] = True
     masks[7] = wrong
-    for bounds in (BOX, None):
+    for bounds, minimum_views in ((BOX, 6), (BOX, 5), (None, 6), (None, 2)):
         with pytest.raises(InputError, match=r"mask of view '000007' alone removed the most"):
-            visual_hull(silhouettes_of(cameras, masks), bounds, HullSettings(resolution=32, minimum_views=6))
+            visual_hull(silhouettes_of(cameras, masks), bounds, HullSettings(resolution=32, minimum_views=minimum_views))
     assert not visual_hull(silhouettes_of(cameras, masks), BOX, HullSettings(resolution=32, tolerance=1)).is_empty
 
 

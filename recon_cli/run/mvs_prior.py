@@ -90,8 +90,8 @@ def check(job: PriorJob) -> dict[str, Any]:
     """
     choose_device(job.device)
     plan = plan_run(job.out, **job.switches(_fingerprint(job)))
-    folders = FolderScenes(job.scenes, max_size=job.max_size)
-    return {"plan": plan, "out": str(job.out), "rigs": job.rigs, "scenes": len(folders), "steps": job.recipe.steps}
+    scenes = len(_scenes(job)) - job.rigs
+    return {"plan": plan, "out": str(job.out), "rigs": job.rigs, "scenes": scenes, "steps": job.recipe.steps}
 
 
 def train(job: PriorJob, display: Display) -> dict[str, Any]:
@@ -106,9 +106,7 @@ def train(job: PriorJob, display: Display) -> dict[str, Any]:
     device = choose_device(job.device)
     fingerprint = _fingerprint(job)
     plan_run(job.out, **job.switches(fingerprint))
-    scenes = JoinedScenes(FolderScenes(job.scenes, max_size=job.max_size), RigScenes(job.recipe.rigs, job.rigs, seed=job.seed))
-    if not len(scenes):
-        raise UsageError("nothing to train on", hint="give scene folders with depth, or --synthetic N with N above 0")
+    scenes = _scenes(job)
     with RunFolder.create(job.out, **job.switches(fingerprint)) as folder, StopSignals() as stop:
         folder.write_header(recipe_text(job.recipe), job.command, job.seed, str(device))
         hooks = RunHooks(folder, display, stop=stop)
@@ -130,6 +128,14 @@ def measure(network: PriorNetwork, recipe: PriorConfig, *, seed: int, device: to
     priors = [lambda scene: LearnedPrior(scene, network, device), CorrelationPrior]
     learned, correlation = scored_points(priors, held_out, config, batches=BATCHES, seed=seed)
     return Measured(measured(learned), measured(correlation, threshold=None))
+
+
+def _scenes(job: PriorJob) -> JoinedScenes:
+    """Scenes of the user's, then rendered ones; checked, but not yet read or rendered."""
+    scenes = JoinedScenes(FolderScenes(job.scenes, max_size=job.max_size), RigScenes(job.recipe.rigs, job.rigs, seed=job.seed))
+    if not len(scenes):
+        raise UsageError("nothing to train on", hint="give scene folders with depth, or --synthetic N with N above 0")
+    return scenes
 
 
 def _fingerprint(job: PriorJob) -> str:

@@ -24,6 +24,8 @@ DIRECT = 0.5
 """Share of a normalised colour that its feature starts with."""
 SMALL = 0.3
 """Share of the usual random weights that the rest starts with."""
+EVEN = 0.7
+"""Correlation that scores one half at the start."""
 WIDTH = 16
 INPUTS = 6
 CONVOLVED = 4
@@ -47,7 +49,7 @@ class PriorNetwork(nn.Module):
             nn.Conv2d(WIDTH, WIDTH, 3, dilation=2),
             nn.ReLU(),
             nn.Conv2d(WIDTH, CHANNELS, 1),
-        ).to(memory_format=torch.channels_last)
+        ).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
         self.direct = nn.Conv2d(INPUTS, CHANNELS, 1)
         self.embed = nn.Sequential(nn.Linear(STATISTICS, HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, EMBEDDED + 1))
         self.pool = nn.Sequential(nn.Linear(3 * EMBEDDED + 1, HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, 1))
@@ -74,17 +76,19 @@ class PriorNetwork(nn.Module):
     def _start_as_correlation(self) -> None:
         """Begin as a correlation of 3 x 3 normalised colours, pooled over the better half of the views; training goes on from there."""
         self.direct.weight.copy_(DIRECT * torch.eye(CHANNELS, INPUTS)[:, :, None, None])
-        self.direct.bias.zero_()
-        for layer in (self.extract[-1], self.embed[0], self.embed[2], self.pool[0], self.pool[2]):
-            layer.weight.mul_(SMALL)
-            layer.bias.zero_()
+        if self.direct.bias is not None:
+            self.direct.bias.zero_()
+        embed, pool = _dense(self.embed), _dense(self.pool)
+        for layer in (self.extract[-1], *embed, *pool):
+            for name, parameter in layer.named_parameters():
+                parameter.mul_(SMALL if name == "weight" else 0.0)
         for unit, sign in ((0, 1.0), (1, -1.0)):
-            self.embed[0].weight[unit, STATISTICS - 1] = sign  # positive and negative part of the correlation
-            self.embed[2].weight[0, unit] = sign
-            self.embed[2].weight[EMBEDDED, unit] = 4.0 * sign  # what correlates is seen
-        self.pool[0].weight[0, EMBEDDED] = 4.0
-        self.pool[2].weight[0, 0] = 4.0
-        self.pool[2].bias.fill_(-4.0 * 4.0 * 0.7)
+            embed[0].weight[unit, STATISTICS - 1] = sign  # positive and negative part of the correlation
+            embed[1].weight[0, unit] = sign
+            embed[1].weight[EMBEDDED, unit] = 4.0 * sign  # what correlates is seen
+        pool[0].weight[0, EMBEDDED] = 4.0
+        pool[1].weight[0, 0] = 4.0
+        pool[1].bias.fill_(-4.0 * 4.0 * EVEN)
 
     def _convolved(self, inputs: Tensor) -> Tensor:  # [B, INPUTS, H + 8, W + 8] -> [B, CHANNELS, H, W]
         inner = inputs[:, :, CONVOLVED:-CONVOLVED, CONVOLVED:-CONVOLVED]
@@ -160,9 +164,12 @@ def read_features(features: Tensor, places: Tensor) -> Tensor:  # [CHANNELS, H, 
 
 
 def _layer(layers: nn.Sequential) -> Layer:
-    dense = [layer for layer in layers if isinstance(layer, nn.Linear)]
-    first, second = (torch.cat([layer.weight, layer.bias[:, None]], dim=1).detach().float().contiguous() for layer in dense)
+    first, second = (torch.cat([layer.weight, layer.bias[:, None]], dim=1).detach().float().contiguous() for layer in _dense(layers))
     return Layer(first, second)
+
+
+def _dense(layers: nn.Sequential) -> list[nn.Linear]:
+    return [layer for layer in layers if isinstance(layer, nn.Linear)]
 
 
 def network_tensors(network: PriorNetwork) -> tuple[dict[str, Tensor], dict[str, str]]:

@@ -89,17 +89,23 @@ def block_coordinates(keys: Tensor) -> Tensor:  # [B] -> [B, 3]
     return (torch.stack(parts, dim=-1) - _BIAS).to(torch.int32)
 
 
-def check_memory(grid: SparseGrid, limit_mb: int) -> None:
+def check_memory(grid: SparseGrid, limit_mb: int, *, extra: int = 0, dimensions: int = 2) -> None:
     """Refuse a grid that takes more than the limit.
+
+    Args:
+        grid: the blocks.
+        limit_mb: memory that a volume on it may take [MB].
+        extra: further bytes of each voxel.
+        dimensions: 2 where blocks lie along a surface, 3 where they fill a solid.
 
     Raises:
         InputError: names the voxel that would fit.
     """
-    needed = grid.bytes / 2**20
+    needed = (grid.bytes + len(grid) * BLOCK**3 * extra) / 2**20
     if needed <= limit_mb:
         return
-    # Blocks lie along a surface: their number falls with the square of the voxel, a little less when they are large.
-    fitting = grid.voxel * (needed / limit_mb) ** 0.5 * 1.1
+    # Along a surface the number of blocks falls with the square of the voxel, a little less when they are large.
+    fitting = grid.voxel * (needed / limit_mb) ** (1 / dimensions) * 1.1
     raise InputError(
         f"a volume of {len(grid)} blocks with voxels of {grid.voxel:.3g} takes {needed:.0f} MB, more than the limit of {limit_mb} MB",
         hint=f"use voxels of {fitting:.3g} (scene units) or raise the memory limit",

@@ -36,6 +36,21 @@ class Integration:
     footprint: float = 1.0
 
 
+@dataclass(frozen=True)
+class Sums:
+    """What all views say of the voxels of a grid.
+
+    Attributes:
+        moment: weighted sum of the distances over the truncation, of views that see a surface near, shape [B, 512].
+        weight: sum of their weights, shape [B, 512].
+        free: sum of the weights of views that look through, shape [B, 512].
+    """
+
+    moment: Tensor  # [B, 512]
+    weight: Tensor  # [B, 512]
+    free: Tensor  # [B, 512]
+
+
 def touched_grid(maps: DepthMaps, voxel: float, *, truncation: float = 3.0) -> SparseGrid:
     """The blocks within the truncation [voxels] of any depth, along its ray, and a voxel and a half to its sides.
 
@@ -55,7 +70,19 @@ def integrate(
     *,
     each: Callable[[int], None] | None = None,
 ) -> TsdfVolume:
-    """Average the signed distances of all maps on a grid.
+    """Average the signed distances of all maps on a grid; see ``accumulate``."""
+    sums = accumulate(maps, grid, integration, each=each)
+    return TsdfVolume(grid, _decided(sums, integration.free_space), sums.weight, integration.truncation * grid.voxel)
+
+
+def accumulate(
+    maps: DepthMaps,
+    grid: SparseGrid,
+    integration: Integration = Integration(),
+    *,
+    each: Callable[[int], None] | None = None,
+) -> Sums:
+    """Add up what all maps say of the voxels of a grid.
 
     A voxel's distance in a view is that to the local plane of the surface, not along the ray, so that slanted views
     tell the same as frontal ones. Depth is interpolated in 1 / z, exactly on planes, and never across edges. A
@@ -69,19 +96,19 @@ def integrate(
         each: called with the number of maps done.
     """
     device = grid.blocks.device
-    moment, weight, free = (torch.zeros(len(grid), BLOCK**3, device=device) for _ in range(3))
+    sums = Sums(*(torch.zeros(len(grid), BLOCK**3, device=device) for _ in range(3)))
     for view in range(len(maps)):
-        _add_view(maps, view, grid, integration, (moment, weight, free))
+        _add_view(maps, view, grid, integration, sums)
         if each is not None:
             each(view + 1)
-    return TsdfVolume(grid, _decided(moment, weight, free, integration.free_space), weight, integration.truncation * grid.voxel)
+    return sums
 
 
-def _decided(moment: Tensor, weight: Tensor, free: Tensor, free_space: float) -> Tensor:  # [B, 512]
-    """The mean distance; 1 where voxels are free, NaN where nothing is known. Overwrites ``moment``."""
-    moment /= weight.clamp(min=_LEAST_WEIGHT)
-    moment.masked_fill_(weight <= _LEAST_WEIGHT, torch.nan)
-    return moment.masked_fill_((free > free_space * weight) & (free > _LEAST_WEIGHT), 1.0)
+def _decided(sums: Sums, free_space: float) -> Tensor:  # [B, 512]
+    """The mean distance; 1 where voxels are free, NaN where nothing is known. Overwrites ``sums.moment``."""
+    distance = sums.moment.div_(sums.weight.clamp(min=_LEAST_WEIGHT))
+    distance.masked_fill_(sums.weight <= _LEAST_WEIGHT, torch.nan)
+    return distance.masked_fill_((sums.free > free_space * sums.weight) & (sums.free > _LEAST_WEIGHT), 1.0)
 
 
 def _origin(maps: DepthMaps, voxel: float) -> Tensor:  # [3]
@@ -116,7 +143,7 @@ def _touched(maps: DepthMaps, view: int, origin: Tensor, voxel: float, truncatio
     return torch.unique(keys[keys >= 0])
 
 
-def _add_view(maps: DepthMaps, view: int, grid: SparseGrid, integration: Integration, sums: tuple[Tensor, ...]) -> None:
+def _add_view(maps: DepthMaps, view: int, grid: SparseGrid, integration: Integration, sums: Sums) -> None:
     from recon_cli.kernels import tsdf_steps as kernels
 
     depth = maps.depth[view].contiguous()
@@ -140,7 +167,9 @@ def _add_view(maps: DepthMaps, view: int, grid: SparseGrid, integration: Integra
         integration.truncation,
         integration.footprint,
         edge,
-        *sums,
+        sums.moment,
+        sums.weight,
+        sums.free,
     )
     launch_bands(kernels.integrate, len(chosen) * BLOCK**2, arguments, device=depth.device)
 

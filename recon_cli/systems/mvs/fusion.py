@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -16,11 +15,14 @@ from recon_cli.core.normals import face_areas, sum_rows, vertex_normals
 from recon_cli.core.points import PointSet
 from recon_cli.core.scene import Scene
 from recon_cli.core.topology import half_edges
-from recon_cli.core.tsdf import SparseGrid, check_memory
+from recon_cli.core.tsdf import SparseGrid, TsdfVolume, check_memory
+from recon_cli.kernels.hull_box import scene_hull
 from recon_cli.kernels.isosurface import extract_surface
 from recon_cli.kernels.point_views import color_points
 from recon_cli.kernels.tsdf import Integration, integrate, touched_grid
+from recon_cli.kernels.visual_hull import VisualHull
 from recon_cli.systems.mvs.cleaning import clean, view_counts
+from recon_cli.systems.mvs.closing import closed_volume
 from recon_cli.systems.mvs.config import FusionConfig
 from recon_cli.systems.mvs.point_cloud import fused_points
 
@@ -52,7 +54,7 @@ def fuse(
     config: FusionConfig,
     *,
     hooks: Hooks = NoHooks(),
-    hull: Any = None,
+    hull: VisualHull | None = None,
     device: torch.device | str = "cpu",
 ) -> Fused:
     """Fuse consistent depth maps, as ``filter_depths`` gives them, into a mesh and a point cloud.
@@ -63,7 +65,7 @@ def fuse(
             mask removes anything.
         config: resolution, memory and cleaning.
         hooks: told of every map.
-        hull: visual hull, the outer bound of a closed surface.
+        hull: visual hull of the scene, for a closed surface; carved here where it is needed and not given.
         device: where the volume lies.
 
     Raises:
@@ -72,9 +74,8 @@ def fuse(
     _check(maps, scene)
     maps = _moved(maps, torch.device(device))
     voxel = config.voxel or config.voxel_pixels * footprint(maps)
-    grid = touched_grid(maps, voxel, truncation=config.truncation)
-    check_memory(grid, config.memory_limit_mb)
-    volume = integrate(maps, grid, _integration(config, maps), each=_reporter(hooks, len(maps)))
+    volume = _volume(maps, scene, hull, voxel, config, hooks)
+    grid = volume.grid
     cleaned = clean(extract_surface(volume), maps, scene, config)
     mesh = _colored(cleaned.mesh, maps, scene, config)
     counts = view_counts(mesh, maps, relative=config.view_tolerance)
@@ -97,6 +98,18 @@ def footprint(maps: DepthMaps) -> float:
     if not sizes:
         raise InputError("no depth map has a depth; there is nothing to fuse", hint="loosen the filter, or look at the raw depth maps")
     return float(torch.tensor(sizes, dtype=torch.float64).median())
+
+
+def _volume(maps: DepthMaps, scene: Scene | None, hull: VisualHull | None, voxel: float, config: FusionConfig, hooks: Hooks) -> TsdfVolume:
+    each = _reporter(hooks, len(maps))
+    if config.watertight:
+        if scene is None or scene.masks is None:
+            raise InputError("a closed surface needs masks: they bound what no view sees", hint="give masks, or leave watertight out")
+        hull = hull or scene_hull(scene)
+        return closed_volume(maps, scene, hull, voxel, config, _integration(config, maps), each=each)
+    grid = touched_grid(maps, voxel, truncation=config.truncation)
+    check_memory(grid, config.memory_limit_mb)
+    return integrate(maps, grid, _integration(config, maps), each=each)
 
 
 def _check(maps: DepthMaps, scene: Scene | None) -> None:

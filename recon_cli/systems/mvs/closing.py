@@ -1,0 +1,111 @@
+"""A closed solid from depth maps: what no view sees into is solid, as far as the visual hull goes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from recon_cli.core.depth_maps import DepthMaps
+from recon_cli.core.errors import InputError
+from recon_cli.core.scene import Scene
+from recon_cli.core.tsdf import BLOCK, SparseGrid, TsdfVolume, block_coordinates, block_keys, check_memory
+from recon_cli.kernels.closing import outline_distances, relax, silhouette_bound
+from recon_cli.kernels.tsdf import Integration, accumulate, touched_grid
+from recon_cli.kernels.visual_hull import VisualHull
+from recon_cli.systems.mvs.config import FusionConfig
+
+# Certainty of a voxel that a view looks through, and of one of which nothing is known: it is solid unless its surroundings differ.
+_FREE, _UNKNOWN = 0.05, 0.002
+# Weight of views at which a voxel near a surface is half certain.
+_HALF = 0.3
+# Bytes of a voxel more than in an open volume: target, certainty, two fields, bound.
+_EXTRA_BYTES = 20
+# Blocks whose corners are asked for the hull at once.
+_CHUNK = 1 << 20
+
+
+def closed_volume(
+    maps: DepthMaps,
+    scene: Scene,
+    hull: VisualHull,
+    voxel: float,
+    config: FusionConfig,
+    integration: Integration,
+    *,
+    each: Callable[[int], None] | None = None,
+) -> TsdfVolume:
+    """Signed distances without unknown voxels, so that their zero surface is closed.
+
+    Views carve: a voxel in front of a depth is free, one behind it or seen by nobody is solid, one outside the masks
+    is free. Where little is known the field is smoothed, so that gaps in the depth maps are bridged without steps.
+
+    Args:
+        maps: consistent depth maps.
+        scene: whose masks bound the solid.
+        hull: visual hull of the masks: how many of them may be wrong, how many views must show a place, and where to look.
+        voxel: side of a voxel [scene units].
+        config: truncation and memory.
+        integration: how samples are weighed.
+        each: called with the number of maps done.
+
+    Raises:
+        InputError: the hull is empty, or the volume does not fit the memory limit.
+    """
+    if hull.is_empty or scene.masks is None:
+        raise InputError("the visual hull is empty; a closed surface needs one", hint="look at the masks, or tolerate more views")
+    distances = outline_distances(scene.masks)
+
+    def bound(grid: SparseGrid, points: Tensor) -> Tensor:
+        return silhouette_bound(
+            grid, points, scene.cameras, distances, tolerated=hull.settings.tolerance, fewest=hull.settings.minimum_views
+        )
+
+    grid = _solid_grid(touched_grid(maps, voxel, truncation=config.truncation), hull, bound)
+    check_memory(grid, config.memory_limit_mb, extra=_EXTRA_BYTES, dimensions=3)
+    sums = accumulate(maps, grid, integration, each=each)
+    outside = bound(grid, _voxel_places(grid)) / config.truncation
+    target, certainty = _evidence(sums, integration.free_space)
+    target = torch.maximum(target, outside.clamp(-1, 1))
+    certainty = torch.where(outside > 0, 1.0, certainty)
+    field = torch.maximum(relax(grid, target, certainty), outside.clamp(-1, 1))
+    return TsdfVolume(grid, field, sums.weight, integration.truncation * voxel)
+
+
+def _evidence(sums, free_space: float) -> tuple[Tensor, Tensor]:  # [B, 512] each
+    """What the views say of a voxel, in [-1, 1], and how certain it is."""
+    moment, weight, free = sums.moment, sums.weight, sums.free
+    is_free = (free > free_space * weight) & (free > 0)
+    target = torch.where(weight > 0, moment / weight.clamp(min=1e-12), -1.0)
+    target.masked_fill_(is_free, 1.0)
+    certainty = torch.where(weight > 0, weight / (weight + _HALF), _UNKNOWN)
+    certainty = torch.where(is_free, _FREE * free / (free + _HALF), certainty)
+    return target, certainty.clamp(min=_UNKNOWN)
+
+
+def _solid_grid(near: SparseGrid, hull: VisualHull, bound: Callable[[SparseGrid, Tensor], Tensor]) -> SparseGrid:
+    """All blocks that the hull may reach, one ring more than it does."""
+    side = BLOCK * near.voxel
+    low, high = (((corner.double() - near.origin) / side).floor().int() for corner in hull.bounds)
+    axes = [torch.arange(int(a) - 1, int(b) + 2, dtype=torch.int32) for a, b in zip(low, high, strict=True)]
+    count = len(axes[0]) * len(axes[1]) * len(axes[2])
+    if count > 2**28:
+        raise InputError(
+            f"a closed volume with voxels of {near.voxel:.3g} spans {count} blocks",
+            hint=f"use voxels of {near.voxel * (count / 2**26) ** (1 / 3):.3g} (scene units) or larger ones",
+        )
+    kept = []
+    for part in torch.cartesian_prod(*axes).split(_CHUNK):
+        part = part.to(near.blocks.device)
+        # The bound is never larger than the distance; a block's corners are 0.87 of its side from its middle.
+        reach = 0.87 * BLOCK + 2
+        kept.append(part[bound(near, (part.float() + 0.5) * BLOCK - 0.5) < reach])
+    return SparseGrid(near.origin, near.voxel, block_coordinates(torch.unique(block_keys(torch.cat(kept)))))
+
+
+def _voxel_places(grid: SparseGrid) -> Tensor:  # [B, 512, 3] float32
+    """Places of all voxels [voxels from the origin]."""
+    steps = torch.arange(BLOCK**3, device=grid.blocks.device)
+    local = torch.stack([steps % BLOCK, steps // BLOCK % BLOCK, steps // BLOCK**2], dim=-1)
+    return (grid.blocks[:, None] * BLOCK + local).float()

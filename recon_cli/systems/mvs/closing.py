@@ -16,8 +16,9 @@ from recon_cli.kernels.tsdf import Integration, accumulate, touched_grid
 from recon_cli.kernels.visual_hull import VisualHull
 from recon_cli.systems.mvs.config import FusionConfig
 
-# Certainty of a voxel that a view looks through, and of one of which nothing is known: it is solid unless its surroundings differ.
-_FREE, _UNKNOWN = 0.05, 0.002
+# Certainty of a voxel that a view looks through, and of one of which nothing is known and that counts as solid. They are
+# the same, so that a flat border between the two stays where it is; both are low, so that steps of it become smooth.
+_GUESSED = 0.01
 # Weight of views at which a voxel near a surface is half certain.
 _HALF = 0.3
 # Bytes of a voxel more than in an open volume: target, certainty, two fields, bound.
@@ -79,9 +80,8 @@ def _evidence(sums, free_space: float) -> tuple[Tensor, Tensor]:  # [B, 512] eac
     is_free = (free > free_space * weight) & (free > 0)
     target = torch.where(weight > 0, moment / weight.clamp(min=1e-12), -1.0)
     target.masked_fill_(is_free, 1.0)
-    certainty = torch.where(weight > 0, weight / (weight + _HALF), _UNKNOWN)
-    certainty = torch.where(is_free, _FREE * free / (free + _HALF), certainty)
-    return target, certainty.clamp(min=_UNKNOWN)
+    certainty = (weight / (weight + _HALF)).clamp(min=_GUESSED)
+    return target, certainty.masked_fill_(is_free, _GUESSED)
 
 
 def _solid_grid(near: SparseGrid, hull: VisualHull, bound: Callable[[SparseGrid, Tensor], Tensor]) -> SparseGrid:

@@ -60,7 +60,7 @@ def test_gaps_are_closed_between_the_depths_and_the_hull() -> None:
     assert float(radius.min()) > 0.9
     assert float(radius.max()) < 1.35
     full = 4 / 3 * math.pi * RADIUS**3
-    assert full < volume(mesh) < 1.15 * full
+    assert 0.95 * full < volume(mesh) < 1.15 * full
     assert not is_closed(fuse(holed, scene, CONFIG.model_copy(update={"watertight": False})).mesh.faces)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -13,6 +15,7 @@ def nearest_squared_distance(
     queries: Tensor,  # [N, 3]
     references: Tensor,  # [M, 3]
     *,
+    reach: float = math.inf,
     workers: int = -1,
 ) -> tuple[Tensor, Tensor]:  # [N], [N]
     """Squared distance [scene units²] from every query to its nearest reference, and the index of that reference.
@@ -22,6 +25,8 @@ def nearest_squared_distance(
     Args:
         queries: points to search from.
         references: points to search among.
+        reach: farther references [scene units] are not looked for: the distance is infinite then and the index -1. Queries far from all
+            references take long without a reach, as many of these are about as near.
         workers: threads of the search, -1 for all cores; the result does not depend on it.
 
     Raises:
@@ -34,8 +39,10 @@ def nearest_squared_distance(
         raise InputError("cannot search the nearest of no points; expected at least one reference point")
     # Splitting in the middle instead of at the median builds faster and answers as fast on surfaces.
     tree = KDTree(reference_array, balanced_tree=False)
-    _, index = tree.query(query_array, workers=workers)
-    squared = np.square(query_array - reference_array[index]).sum(axis=-1)
+    distance, index = tree.query(query_array, distance_upper_bound=np.nextafter(reach, np.inf), workers=workers)
+    is_found = np.isfinite(distance)
+    index = np.where(is_found, index, -1)
+    squared = np.where(is_found, np.square(query_array - reference_array[index]).sum(axis=-1), np.inf)
     device = queries.device
     return torch.from_numpy(squared).to(device), torch.from_numpy(np.asarray(index, dtype=np.int64)).to(device)
 

@@ -103,8 +103,8 @@ def dtu_score(
     seen = points if observed is None else points[observed.contains(points)]
     _expect_points(seen, "prediction", "inside the observed volume" if observed is not None else "")
     _expect_points(above, "scan", "above the plane" if plane is not None else "")
-    to_scan = nearest_squared_distance(seen, scan, workers=workers)[0].sqrt()
-    to_predicted = nearest_squared_distance(above, points, workers=workers)[0].sqrt()
+    to_scan = nearest_squared_distance(seen, scan, reach=protocol.cut, workers=workers)[0].sqrt()
+    to_predicted = nearest_squared_distance(above, points, reach=protocol.cut, workers=workers)[0].sqrt()
     words = f"{OBSERVED if observed is not None else EVERYWHERE}; {ABOVE if plane is not None else EVERY_POINT}; cut at {protocol.cut:g}"
     there, back = (_summary(distances, protocol.cut) for distances in (to_scan, to_predicted))
     return DtuScore(there[0], back[0], there[1], back[1], there[2], back[2], len(seen), len(above), words)

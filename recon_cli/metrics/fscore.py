@@ -74,8 +74,9 @@ def fscores(
         predicted, reference = voxel_means(predicted, voxel), voxel_means(reference, voxel)
     if not len(predicted):
         raise InputError("the prediction has no points; expected at least one")
-    there = nearest_squared_distance(predicted, reference, workers=workers)[0].sqrt()
-    back = nearest_squared_distance(reference, predicted, workers=workers)[0].sqrt()
+    reach = max(thresholds)
+    there = nearest_squared_distance(predicted, reference, reach=reach, workers=workers)[0].sqrt()
+    back = nearest_squared_distance(reference, predicted, reach=reach, workers=workers)[0].sqrt()
     return [FScore(float(tau), _share(there, tau), _share(back, tau)) for tau in thresholds]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 
 import pytest
@@ -19,6 +20,16 @@ def test_tree_agrees_with_the_full_table_of_distances():
     table = (queries[:, None] - references[None]).square().sum(dim=-1)
     torch.testing.assert_close(squared, table.min(dim=1).values, rtol=1e-14, atol=0)
     assert torch.equal(index, table.argmin(dim=1))
+
+
+def test_beyond_the_reach_nothing_is_near():
+    queries = torch.tensor([[0.0, 0, 0], [1, 0, 0], [5, 0, 0]], dtype=torch.float64)
+    references = torch.tensor([[0.5, 0, 0], [9.0, 0, 0]], dtype=torch.float64)
+    squared, index = nearest_squared_distance(queries, references, reach=0.5)
+    assert squared.tolist() == [0.25, 0.25, math.inf]
+    assert index.tolist() == [0, 0, -1]
+    whole, _ = nearest_squared_distance(queries, references)
+    assert whole.tolist() == [0.25, 0.25, 16]
 
 
 def test_the_number_of_workers_changes_nothing():

@@ -7,7 +7,7 @@ confirm; ``out/mesh.ply`` or ``out/points.ply`` is the surface. ``out/params.jso
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -95,7 +95,9 @@ def write_filtered(out: Path, maps: DepthMaps) -> None:
 
 
 def write_surface(path: Path | str, surface: Mesh | PointSet) -> None:
-    """A mesh or a cloud as PLY, or to standard output for ``-``."""
+    """A mesh or a cloud as PLY, or to standard output for ``-``; colours have 8 bits, as viewers expect."""
+    if surface.colors is not None:
+        surface = replace(surface, colors=(surface.colors.clamp(0, 1) * 255).round() / 255)
     if isinstance(surface, Mesh):
         write_mesh(path, surface)
     else:

@@ -76,6 +76,17 @@ def test_either_kind_of_surface_is_written(tmp_path):
     assert torch.equal(read_points(tmp_path / "points.ply").points, vertices)
 
 
+def test_colours_are_bytes_as_viewers_expect(tmp_path):
+    colors = torch.rand(4, 3) * 1.2 - 0.1
+    write_surface(tmp_path / "mesh.ply", Mesh(torch.rand(4, 3), torch.tensor([[0, 1, 2]]), colors=colors))
+    write_surface(tmp_path / "points.ply", PointSet(torch.rand(4, 3), colors=colors))
+    for name in ("mesh.ply", "points.ply"):
+        assert b"property uchar red" in (tmp_path / name).read_bytes()
+    back = read_points(tmp_path / "points.ply").colors
+    assert back is not None
+    assert float((back - colors.clamp(0, 1)).abs().max()) <= 0.5 / 255 + 1e-6
+
+
 def test_the_origin_is_told(tmp_path):
     write_origin(tmp_path / "out", arc(2), {"scene": "/somewhere", "max_size": 64})
     assert read_params(tmp_path)["max_size"] == 64

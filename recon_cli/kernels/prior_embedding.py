@@ -12,6 +12,7 @@ its weights are trained, is ``recon_cli.systems.mvs.prior_network``.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import warp as wp
 from torch import Tensor
@@ -40,6 +41,7 @@ QUANTUM = 127.0
 _Channels = wp.types.vector(length=CHANNELS, dtype=wp.float32)
 _Hidden = wp.types.vector(length=HIDDEN, dtype=wp.float32)
 _Embedded = wp.types.vector(length=EMBEDDED, dtype=wp.float32)
+_Outputs = wp.types.vector(length=EMBEDDED + 1, dtype=wp.float32)
 _Taps = wp.types.matrix(shape=(TAPS, CHANNELS), dtype=wp.float32)
 
 
@@ -83,8 +85,9 @@ def embed_source(
         The embedding, and behind it the logit of the visibility; that is minus infinity where the source does not see the point.
     """
     embedding = depth.new_empty(*depth.shape, EMBEDDED + 1) if out is None else out
-    inputs = (reference, source, source_from_reference, pixels, depth, slopes, layer.first, layer.second)
-    arguments = (*(tensor.contiguous() for tensor in inputs), embedding)
+    inputs = (reference, source, source_from_reference, pixels, depth, slopes)
+    layers = (_columns(layer.first, _Hidden), _columns(layer.second, _Outputs))
+    arguments = (*(tensor.contiguous() for tensor in inputs), *layers, embedding)
     launch_bands(embed_kernel, len(pixels), arguments, device=depth.device)
     return embedding
 
@@ -99,6 +102,11 @@ def pool_sources(
     arguments = (*(tensor.contiguous() for tensor in inputs), scores)
     launch_bands(pool_kernel, len(scores), arguments, device=scores.device)
     return scores
+
+
+def _columns(weights: Tensor, vector: Any) -> Any:
+    """A Warp array of the columns of a matrix."""
+    return wp.from_torch(weights.T.contiguous(), dtype=vector, requires_grad=False)
 
 
 @wp.func
@@ -138,8 +146,8 @@ def embed_kernel(
     pixels: wp.array2d(dtype=wp.int32),
     depth: wp.array2d(dtype=wp.float32),
     slopes: wp.array2d(dtype=wp.float32),
-    first_layer: wp.array2d(dtype=wp.float32),
-    second_layer: wp.array2d(dtype=wp.float32),
+    first_layer: wp.array1d(dtype=_Hidden),
+    second_layer: wp.array1d(dtype=_Outputs),
     embedding: wp.array3d(dtype=wp.float32),
 ):
     n = first + wp.tid()
@@ -191,19 +199,17 @@ def embed_kernel(
                 difference[c] /= float(TAPS)
                 energy[c] /= float(TAPS)
             together = all_product / (all_energy + SOFTENING * float(TAPS))
-            hidden = _Hidden()
+            # Column by column: the sums of all units advance together, in vector registers.
+            hidden = first_layer[STATISTICS] + first_layer[3 * CHANNELS] * together
+            for c in range(CHANNELS):
+                hidden += first_layer[c] * difference[c]
+                hidden += first_layer[CHANNELS + c] * product[c]
+                hidden += first_layer[2 * CHANNELS + c] * energy[c]
+            outputs = second_layer[HIDDEN]
             for h in range(HIDDEN):
-                total = first_layer[h, STATISTICS] + first_layer[h, 3 * CHANNELS] * together
-                for c in range(CHANNELS):
-                    total += first_layer[h, c] * difference[c]
-                    total += first_layer[h, CHANNELS + c] * product[c]
-                    total += first_layer[h, 2 * CHANNELS + c] * energy[c]
-                hidden[h] = wp.max(total, 0.0)
+                outputs += second_layer[h] * wp.max(hidden[h], 0.0)
             for e in range(EMBEDDED + 1):
-                total = second_layer[e, HIDDEN]
-                for h in range(HIDDEN):
-                    total += second_layer[e, h] * hidden[h]
-                embedding[n, s, e] = total
+                embedding[n, s, e] = outputs[e]
 
 
 @wp.kernel

@@ -17,6 +17,9 @@ from recon_cli.systems.mvs.prior_network import PriorNetwork
 CHUNK = 2**21
 """Comparisons of a point with a source that are held at a time; each takes 36 bytes."""
 
+KEPT_BYTES = 2**29
+"""Bytes of features that are kept unless another limit is given: 34 views of 1600 x 1200."""
+
 
 class LearnedPrior:
     """``PhotoConsistency`` by a trained network.
@@ -31,7 +34,7 @@ class LearnedPrior:
         memory: bytes of features to keep; the views of one call are kept whatever they need. None keeps all.
     """
 
-    def __init__(self, scene: Scene, network: PriorNetwork, device: torch.device | str = "cpu", *, memory: int | None = None) -> None:
+    def __init__(self, scene: Scene, network: PriorNetwork, device: torch.device | str = "cpu", *, memory: int | None = KEPT_BYTES) -> None:
         self._scene, self._device, self._limit = scene, torch.device(device), memory
         self._network = network.to(self._device).eval()
         self._embedding, self._pooling = network.embedding_layer(), network.pooling_layer()

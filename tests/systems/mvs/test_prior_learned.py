@@ -55,7 +55,7 @@ def test_memory_is_bounded_and_scores_stay():
     prior.scores(SAMPLES.view, SAMPLES.sources[:1], SAMPLES.pixels, SAMPLES.depth)
     assert prior.memory == 2 * size
     assert torch.equal(scored(prior), first)
-    free = LearnedPrior(ITEM.scene, random_network())
+    free = LearnedPrior(ITEM.scene, random_network(), memory=None)
     assert torch.equal(scored(free), first)
     assert free.memory == 5 * size
 

@@ -51,7 +51,7 @@ class Method:
     @property
     def mark(self) -> str:
         """What tells its results from those of other settings."""
-        text = "plane sweep" if self.recipe is None else recipe_text(self.recipe)
+        text = f"plane sweep {SWEEP_NEIGHBOURS}" if self.recipe is None else recipe_text(self.recipe)
         return digest(f"{text} {self.has_filter}", ())[:12]
 
     def depth_maps(self, scene: Scene, intervals: DepthIntervals, device: str) -> DepthMaps:

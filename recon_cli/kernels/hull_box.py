@@ -18,7 +18,8 @@ from recon_cli.kernels.visual_hull import HullSettings, VisualHull, carve
 MASK_PIXELS = 4
 """Pixels of a silhouette's longest side for each voxel of a hull's: more of them cost time and memory and change little."""
 
-_COARSE = 64  # voxels along the longest side while the box and wrong masks are looked for
+_COARSE = 64  # voxels along the longest side while the box is looked for
+_BLAME = 40  # and while wrong masks are
 _ROUNDS = 6
 _SEEN_BY = (2 / 3, 1 / 2, 1 / 4, 0.0)  # shares of the views that must see a place of the box, the first that leaves something
 _MARGIN = 0.05  # of the box's sides, added on each side
@@ -136,7 +137,7 @@ def _decisive(against: Tensor, settings: HullSettings) -> Tensor:  # [B, C] -> [
 def _objections(silhouettes: Silhouettes, box: Tensor, settings: HullSettings) -> tuple[Tensor, Tensor]:  # [B, C], [B]
     """Which views object to the voxels of a coarse grid (0 or 1), and how many see them."""
     low, high = box.double().cpu()
-    voxel = float((high - low).max()) / _COARSE
+    voxel = float((high - low).max()) / _BLAME
     counts = ((high - low) / voxel - 1e-6).ceil().clamp(min=1).long().tolist()
     axes = [torch.arange(count, dtype=torch.int32) for count in counts]
     device = silhouettes.integrals.device

@@ -71,6 +71,21 @@ def test_the_maps_folder_itself_and_missing_views(tmp_path):
         read_depth_maps(tmp_path, cameras(), is_partial=True)
 
 
+def test_float_maps_of_other_programs(tmp_path):
+    """PFM rows run from bottom to top; an EXR of the same name goes first."""
+    for view, name in enumerate(cameras().names):
+        height, width = maps().depth[view].shape
+        rows = maps().depth[view].flip(0).contiguous().numpy().astype("<f4").tobytes()
+        (tmp_path / f"{name}.pfm").write_bytes(b"Pf\n%d %d\n-1.0\n" % (width, height) + rows)
+    back = read_depth_maps(tmp_path, cameras())
+    assert all(torch.equal(a, b) for a, b in zip(back.depth, maps().depth, strict=True))
+    write_depth(tmp_path / "a.exr", maps().depth[0] * 2)
+    assert torch.equal(read_depth_maps(tmp_path, cameras()).depth[0], maps().depth[0] * 2)
+    (tmp_path / "b.1.pfm").write_bytes(b"Pf\n8 10\n-1.0\n")
+    with pytest.raises(InputError, match=r"b\.1\.pfm"):
+        read_depth_maps(tmp_path, cameras())
+
+
 def test_rays_become_depths(tmp_path):
     """Distances to the plane z = 2 + 0.3 x along each pixel's ray, worked out by hand."""
     camera = cameras()[0]

@@ -196,6 +196,7 @@ class Round:
     """What one round of the search tries; see ``patch_search_steps.Refinement``."""
 
     reach: int = 5
+    same: float = 0.0
     tries: int = 2
     disparity: float = 0.5
     steps: int = 1
@@ -231,7 +232,8 @@ def improve(problem: Problem, planes: Tensor, costs: Tensor, strengths: Tensor, 
     shared = problem.arguments()
     for color in (0, 1):
         refinement = steps.Refinement()
-        refinement.reach, refinement.tries, refinement.disparity = tried.reach, tried.tries, tried.disparity
+        refinement.reach, refinement.same = tried.reach, tried.same
+        refinement.tries, refinement.disparity = tried.tries, tried.disparity
         refinement.steps, refinement.damping, refinement.good = tried.steps, tried.damping, tried.good
         refinement.smoothness, refinement.jump = tried.smoothness, tried.jump
         refinement.radius, refinement.contrast = problem.match.radius, problem.match.contrast

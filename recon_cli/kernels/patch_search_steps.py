@@ -44,6 +44,7 @@ class Refinement:
     """What one round of the search tries."""
 
     reach: wp.int32  # farthest neighbour whose plane is tried [px], odd
+    same: wp.float32  # a neighbour's plane that differs by less is not tried [px of disparity]
     tries: wp.int32  # random changes
     disparity: wp.float32  # their scale [px of disparity]
     steps: wp.int32  # Gauss-Newton steps
@@ -235,6 +236,12 @@ def sweep_planes(
 
 
 @wp.func
+def distance_of_planes(a: wp.vec3f, b: wp.vec3f, radius: wp.float32) -> wp.float32:
+    """Largest difference of inverse depth in the window, roughly."""
+    return wp.max(wp.abs(a[0] - b[0]), radius * wp.max(wp.abs(a[1] - b[1]), wp.abs(a[2] - b[2])))
+
+
+@wp.func
 def is_possible(plane: wp.vec3f, range: wp.vec2f) -> bool:
     return plane[0] >= range[0] and plane[0] <= range[1]
 
@@ -291,7 +298,8 @@ def spread_and_refine(
             shift = other[1] * wp.float32(-dx * chosen) + other[2] * wp.float32(-dy * chosen)
             candidate = wp.vec3f(other[0] + shift, other[1], other[2])
             prior = roughness(around, refinement, candidate)
-            if is_possible(candidate, range_here) and prior < energy:
+            is_new = distance_of_planes(candidate, plane, refinement.radius) > refinement.same * unit
+            if is_new and is_possible(candidate, range_here) and prior < energy:
                 candidate_cost = plane_cost(pictures, relations, taps, patch, x, y, candidate)
                 if patch.strength * candidate_cost + prior < energy:
                     cost = candidate_cost

@@ -52,6 +52,7 @@ class SearchConfig(Recipe):
         default="quincunx", description="25 taps at full resolution: every other pixel of 7 x 7"
     )
     reach: int = Field(default=5, ge=1, le=31, description="farthest neighbour whose plane is tried [px]")
+    same: float = Field(default=0.05, ge=0.0, description="a neighbour's plane that differs by less is not tried [px of disparity]")
     tries: int = Field(default=0, ge=0, le=32, description="random changes that are tried a round")
     disparity: float = Field(default=1.0, gt=0.0, description="scale of the random changes in the first round, then halved [px]")
     newton_steps: int = Field(default=1, ge=0, le=10, description="Gauss-Newton steps on the plane a round")

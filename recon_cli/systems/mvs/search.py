@@ -54,6 +54,7 @@ def search_view(
         for index in range(rounds):
             tried = Round(
                 reach=config.reach,
+                same=config.same,
                 tries=config.tries,
                 disparity=config.disparity * 0.5**index,
                 steps=config.newton_steps,

@@ -19,6 +19,7 @@ MASK_PIXELS = 4
 """Pixels of a silhouette's longest side for each voxel of a hull's: more of them cost time and memory and change little."""
 
 _COARSE = 64  # voxels along the longest side while the box is looked for
+_FEWEST_POINTS = 20  # sparse points that can tell a box
 _BLAME = 40  # and while wrong masks are
 _ROUNDS = 6
 _SEEN_BY = (2 / 3, 1 / 2, 1 / 4, 0.0)  # shares of the views that must see a place of the box, the first that leaves something
@@ -29,7 +30,7 @@ _SETTLED = 0.9  # a box that keeps this share of its volume is not carved again
 
 
 def scene_hull(scene: Scene, *, resolution: int = 192, tolerance: int | None = None, minimum_views: int | None = None) -> VisualHull:
-    """The visual hull of a scene's masks, inside its bounds where it has some.
+    """The visual hull of a scene's masks, inside its bounds where it has some, else in a box that masks, or else sparse points, tell.
 
     Args:
         scene: the views.
@@ -49,7 +50,21 @@ def scene_hull(scene: Scene, *, resolution: int = 192, tolerance: int | None = N
         minimum_views=max(3, len(scene) // 10) if minimum_views is None else minimum_views,
     )
     silhouettes = Silhouettes.of(scene.masks, scene.cameras, max_size=MASK_PIXELS * resolution, device=scene.masks[0].device)
-    return visual_hull(silhouettes, scene.bounds, settings)
+    return visual_hull(silhouettes, scene.bounds if scene.bounds is not None else _points_box(silhouettes, scene), settings)
+
+
+def _points_box(silhouettes: Silhouettes, scene: Scene) -> Tensor | None:  # [2, 3]
+    """The box around most sparse points, half as large again on each side, where the masks' middles tell no place; else None."""
+    if scene.points is None or len(scene.points) < _FEWEST_POINTS:
+        return None
+    try:
+        _common_point(silhouettes)
+    except InputError:
+        points = scene.points.points.double().cpu()
+        low, high = torch.quantile(points[:: 1 + len(points) // 100_000], torch.tensor([0.01, 0.99], dtype=torch.float64), dim=0)
+        room = 0.5 * torch.maximum(high - low, 0.05 * (high - low).max())
+        return torch.stack([low - room, high + room])
+    return None
 
 
 def visual_hull(silhouettes: Silhouettes, bounds: Tensor | None = None, settings: HullSettings = HullSettings()) -> VisualHull:

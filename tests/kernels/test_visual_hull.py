@@ -10,8 +10,10 @@ import torch
 
 from recon_cli.core.cameras import Cameras
 from recon_cli.core.errors import InputError, UsageError
+from recon_cli.core.points import PointSet
+from recon_cli.core.scene import Scene
 from recon_cli.kernels import hull_votes
-from recon_cli.kernels.hull_box import find_box, visual_hull
+from recon_cli.kernels.hull_box import find_box, scene_hull, visual_hull
 from recon_cli.kernels.silhouettes import Silhouettes
 from recon_cli.kernels.visual_hull import HullSettings, carve, classify
 
@@ -273,6 +275,12 @@ def test_views_that_never_look_at_one_place():
     with pytest.raises(InputError, match="no common place") as caught:
         find_box(Silhouettes.of(full, cameras, max_size=100, device=CPU))
     assert "bounds" in str(caught.value.hint)
+    images = tuple(torch.zeros(40, 40, 3, dtype=torch.uint8) for _ in full)
+    points = torch.rand(50, 3, generator=torch.Generator().manual_seed(1)).double() * 100 + torch.tensor([100.0, 100, 1500])
+    hull = scene_hull(Scene(cameras, images, tuple(full), PointSet(points)), resolution=32, minimum_views=1)
+    assert bool(hull.contains(points).all())
+    with pytest.raises(InputError, match="no common place"):
+        scene_hull(Scene(cameras, images, tuple(full), PointSet(points[:9])), resolution=32, minimum_views=1)
 
 
 def test_numbers_out_of_their_range():

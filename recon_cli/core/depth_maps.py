@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from recon_cli.core.cameras import Cameras
@@ -71,6 +72,12 @@ class DepthIntervals:
 
     def __len__(self) -> int:
         return len(self.cameras)
+
+
+def cleaned_depth(depth: Tensor) -> Tensor:  # [H, W]
+    """A depth map whose NaN, infinite and negative depths are 0; the map itself where it has none."""
+    is_depth = torch.isfinite(depth) & (depth >= 0)
+    return depth if bool(is_depth.all()) else torch.where(is_depth, depth, 0.0)
 
 
 def _check_maps(cameras: Cameras, maps: Sequence[Tensor], noun: str) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from recon_cli.core.depth_maps import DepthMaps
+from recon_cli.core.depth_maps import DepthMaps, cleaned_depth
 from recon_cli.core.errors import StoppedError, UsageError
 from recon_cli.core.hooks import Hooks, NoHooks
 from recon_cli.kernels.bilateral import BilateralReach, bilateral
@@ -67,7 +67,7 @@ def filter_depths(
 
 def _prepared(maps: DepthMaps, config: FilterConfig, images: Sequence[Tensor] | None) -> list[Tensor]:
     """Maps without NaN, smoothed where asked."""
-    clean = [torch.where(torch.isfinite(depth) & (depth > 0), depth, 0.0).contiguous() for depth in maps.depth]
+    clean = [cleaned_depth(depth).contiguous() for depth in maps.depth]
     if not config.bilateral_radius:
         return clean
     smooth = []

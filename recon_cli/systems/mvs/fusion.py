@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from recon_cli.core.depth_maps import DepthMaps
+from recon_cli.core.depth_maps import DepthMaps, cleaned_depth
 from recon_cli.core.errors import InputError, StoppedError
 from recon_cli.core.hooks import Hooks, NoHooks
 from recon_cli.core.mesh import Mesh
@@ -76,7 +76,9 @@ def fuse(
     voxel = config.voxel or config.voxel_pixels * footprint(maps)
     volume = _volume(maps, scene, hull, voxel, config, hooks)
     grid = volume.grid
-    cleaned = clean(extract_surface(volume), maps, scene, config)
+    raw = extract_surface(volume)
+    del volume
+    cleaned = clean(raw, maps, scene, config)
     mesh = _colored(cleaned.mesh, maps, scene, config)
     counts = view_counts(mesh, maps, relative=config.view_tolerance)
     points = fused_points(maps, scene, grid)
@@ -124,7 +126,7 @@ def _check(maps: DepthMaps, scene: Scene | None) -> None:
 
 
 def _moved(maps: DepthMaps, device: torch.device) -> DepthMaps:
-    depth = tuple(torch.where(torch.isfinite(d) & (d > 0), d, 0.0).to(device, torch.float32) for d in maps.depth)
+    depth = tuple(cleaned_depth(d).to(device, torch.float32) for d in maps.depth)
     normals, confidence = (None if part is None else tuple(p.to(device) for p in part) for part in (maps.normals, maps.confidence))
     return DepthMaps(maps.cameras, depth, normals, confidence)
 

@@ -28,12 +28,13 @@ def fused_points(maps: DepthMaps, scene: Scene | None, grid: SparseGrid) -> Poin
     """
     device = grid.blocks.device
     held = torch.zeros(len(grid) * BLOCK**3, dtype=torch.bool, device=device)
-    places = [_places(maps, view, grid) for view in range(len(maps))]
-    for _, voxel in places:
-        held[voxel] = True
+    for view in range(len(maps)):
+        held[_places(maps, view, grid)[1]] = True
     number = held.cumsum(0, dtype=torch.int32) - 1
     total = torch.zeros(int(held.sum()), 10, device=device)
-    for view, (pixel, voxel) in enumerate(places):
+    for view in range(len(maps)):
+        # Found a second time, for all views' places together would take more memory than their maps.
+        pixel, voxel = _places(maps, view, grid)
         total += sum_rows(_rows(maps, scene, view, grid, pixel), number[voxel].long(), count=len(total))
     mean = total[:, 1:] / total[:, :1]
     points = mean[:, :3].double() * grid.voxel + grid.origin.to(device)

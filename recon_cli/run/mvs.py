@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from recon_cli.config.recipe import recipe_text
-from recon_cli.core.errors import StoppedError
+from recon_cli.core.errors import InputError, StoppedError
 from recon_cli.core.scene import Scene
 from recon_cli.io.digest import digest
 from recon_cli.run.device import choose_device
@@ -66,8 +66,20 @@ class MvsJob:
         return {"overwrite": self.overwrite, "resume": self.resume, "fresh": not self.resume, "fingerprint": fingerprint}
 
     def estimate(self, scene: Scene) -> Estimate:
-        """Time and memory that the job needs."""
-        return estimate(scene, self.recipe, share=1 / self.shard.count, has_fusion=self.has_fusion)
+        """Time and memory that the job needs.
+
+        Raises:
+            InputError: more than it may have, or what its fusion needs is not there.
+        """
+        if self.has_fusion and self.recipe.fusion.watertight and scene.masks is None:
+            raise InputError(
+                "has no masks, which a closed surface needs: they bound what no view sees",
+                path=self.sources.scene,
+                hint="add masks, or leave --watertight out",
+            )
+        needed = estimate(scene, self.recipe, share=1 / self.shard.count, has_fusion=self.has_fusion)
+        check_memory(needed, self.memory_limit, scene)
+        return needed
 
 
 def check(job: MvsJob) -> dict[str, Any]:
@@ -80,7 +92,6 @@ def check(job: MvsJob) -> dict[str, Any]:
     plan = plan_run(job.out, **job.switches(_fingerprint(job)))
     inputs = load_inputs(job.sources)
     needed = job.estimate(inputs.scene)
-    check_memory(needed, job.memory_limit, inputs.scene)
     return {
         "plan": plan,
         "out": str(job.out),
@@ -107,7 +118,6 @@ def reconstruct(job: MvsJob, display: Display) -> dict[str, Any]:
     with times.stage("reading the scene"):
         inputs = load_inputs(job.sources, display.note)
     needed = job.estimate(inputs.scene)
-    check_memory(needed, job.memory_limit, inputs.scene)
     torch.manual_seed(job.seed)
     with RunFolder.create(job.out, **job.switches(fingerprint)) as folder, StopSignals() as stop:
         folder.write_header(recipe_text(job.recipe), job.command, job.seed, str(device))

@@ -308,6 +308,27 @@ def test_a_scene_too_large_for_the_limit_is_refused_with_a_size_that_fits(stereo
     assert not (tmp_path / "small").exists()
 
 
+def test_a_closed_surface_without_masks_is_refused_before_anything_is_computed(stereo_scene, tmp_path, capsys):
+    scene = copied(stereo_scene, tmp_path / "scene")
+    shutil.rmtree(scene / "masks")
+    document = read_json(scene / "cameras.json")
+    for record in document["cameras"]:
+        record.pop("mask", None)
+    (scene / "cameras.json").write_text(json.dumps({**document, "bounds": [[-1.1] * 3, [1.1] * 3]}))
+    assert run(command("run", scene, tmp_path / "run", "--watertight")) == 3
+    assert "closed surface needs" in said(capsys)[1]
+    assert not (tmp_path / "run").exists()
+    assert run(command("run", scene, tmp_path / "run", "--dry-run")) == 0
+
+
+def test_a_closed_surface_has_no_border(finished, tmp_path):
+    assert run(["mvs", "fuse", str(finished), "-o", str(tmp_path / "mesh.ply"), "--watertight", "-q"]) == 0
+    faces = read_mesh(tmp_path / "mesh.ply").faces
+    edges = torch.cat([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]])
+    assert len(faces) > 100
+    assert sorted(map(tuple, edges.tolist())) == sorted(map(tuple, edges.flip(1).tolist()))
+
+
 def no_cameras(scene):
     (scene / "cameras.json").unlink()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 
 import torch
@@ -23,6 +24,8 @@ _GUESSED = 0.01
 _HALF = 0.3
 # Bytes of a voxel more than in an open volume: target, certainty, two fields, bound.
 _EXTRA_BYTES = 20
+# A bound [voxels] above this is no distance: too few views see the place.
+_FAR = 1e5
 # Blocks whose corners are asked for the hull at once.
 _CHUNK = 1 << 20
 
@@ -71,7 +74,7 @@ def closed_volume(
     target = torch.maximum(target, outside.clamp(-1, 1))
     certainty = torch.where(outside > 0, 1.0, certainty)
     field = torch.maximum(relax(grid, target, certainty), outside.clamp(-1, 1))
-    return TsdfVolume(grid, field, sums.weight, integration.truncation * voxel)
+    return TsdfVolume(grid, _sealed(grid, field), sums.weight, integration.truncation * voxel)
 
 
 def _evidence(sums, free_space: float) -> tuple[Tensor, Tensor]:  # [B, 512] each
@@ -100,8 +103,34 @@ def _solid_grid(near: SparseGrid, hull: VisualHull, bound: Callable[[SparseGrid,
         part = part.to(near.blocks.device)
         # The bound is never larger than the distance; a block's corners are 0.87 of its side from its middle.
         reach = 0.87 * BLOCK + 2
-        kept.append(part[bound(near, (part.float() + 0.5) * BLOCK - 0.5) < reach])
+        middle = bound(near, (part.float() + 0.5) * BLOCK - 0.5)
+        # Where too few views see the middle, the bound says nothing of the rest of the block.
+        lost = middle > _FAR
+        middle[lost] = _least_bound(part[lost], near, bound)
+        kept.append(part[middle < reach])
     return SparseGrid(near.origin, near.voxel, block_coordinates(torch.unique(block_keys(torch.cat(kept)))))
+
+
+def _sealed(grid: SparseGrid, field: Tensor) -> Tensor:  # [B, 512] -> [B, 512]
+    """The field with free voxels wherever the grid ends: a solid that the pictures' borders cut is closed there."""
+    keys = block_keys(grid.blocks)  # ascending
+    sealed = field.reshape(-1, BLOCK, BLOCK, BLOCK)  # z, y, x; in place, as the volume may be most of the memory
+    ends = {-1: slice(0, 1), 0: slice(None), 1: slice(BLOCK - 1, None)}
+    for step in itertools.product((-1, 0, 1), repeat=3):
+        wanted = block_keys(grid.blocks + torch.tensor(step, dtype=torch.int32, device=keys.device))
+        place = torch.searchsorted(keys, wanted).clamp(max=len(keys) - 1)
+        is_end = (keys[place] != wanted).nonzero()[:, 0]
+        x, y, z = (ends[value] for value in step)
+        part = sealed[:, z, y, x]
+        part[is_end] = 1.0
+    return sealed.reshape(field.shape)
+
+
+def _least_bound(blocks: Tensor, near: SparseGrid, bound: Callable[[SparseGrid, Tensor], Tensor]) -> Tensor:  # [B, 3] -> [B]
+    """The smallest bound at the corners, edges and faces of blocks [voxels]."""
+    steps = torch.tensor([0.0, 0.5, 1.0], device=blocks.device)
+    places = torch.cartesian_prod(steps, steps, steps) * BLOCK - 0.5  # [27, 3]
+    return torch.stack([bound(near, blocks.float() * BLOCK + place) for place in places]).amin(dim=0)
 
 
 def _voxel_places(grid: SparseGrid) -> Tensor:  # [B, 512, 3] float32

@@ -11,11 +11,12 @@ from torch import Tensor
 from recon_cli.core.errors import InputError
 from recon_cli.core.scene import Scene
 from recon_cli.kernels import hull_votes
+from recon_cli.kernels.hull_shares import MOST_OBJECTIONS
 from recon_cli.kernels.launch import launch_bands
 from recon_cli.kernels.silhouettes import Silhouettes
 from recon_cli.kernels.visual_hull import HullSettings, VisualHull, carve
 
-MASK_PIXELS = 4
+MASK_PIXELS = 3
 """Pixels of a silhouette's longest side for each voxel of a hull's: more of them cost time and memory and change little."""
 
 _COARSE = 64  # voxels along the longest side while the box is looked for
@@ -46,7 +47,7 @@ def scene_hull(scene: Scene, *, resolution: int = 192, tolerance: int | None = N
         raise InputError("a visual hull needs masks, the scene has none", hint="add masks/NAME.png for every view; `recon prepare masks`")
     settings = HullSettings(
         resolution=resolution,
-        tolerance=min(hull_votes.MOST_OBJECTIONS, len(scene) // 25) if tolerance is None else tolerance,
+        tolerance=min(MOST_OBJECTIONS, len(scene) // 25) if tolerance is None else tolerance,
         minimum_views=max(3, len(scene) // 10) if minimum_views is None else minimum_views,
     )
     silhouettes = Silhouettes.of(scene.masks, scene.cameras, max_size=MASK_PIXELS * resolution, device=scene.masks[0].device)
@@ -103,7 +104,7 @@ def find_box(silhouettes: Silhouettes, settings: HullSettings = HullSettings()) 
         if box is not None:
             margin = _MARGIN * (box[1] - box[0])
             return torch.stack([box[0] - margin, box[1] + margin])
-        lenient = replace(chosen, tolerance=min(settings.tolerance + 1, hull_votes.MOST_OBJECTIONS))
+        lenient = replace(chosen, tolerance=min(settings.tolerance + 1, MOST_OBJECTIONS))
         if not carve(silhouettes, cube, lenient).is_empty:
             break  # one mask is to blame; what fewer views see would be something beside the object
     raise empty_hull(silhouettes, cube, coarse)

@@ -10,6 +10,8 @@ from torch import Tensor
 
 from recon_cli.core.cameras import Cameras
 
+_LARGEST = 2896  # px; 255 times its square is less than 2³¹, so sums fit
+
 
 @dataclass(frozen=True)
 class Silhouettes:
@@ -19,7 +21,7 @@ class Silhouettes:
         projection: pixels of the silhouettes from world, float64, shape [C, 3, 4].
         sizes: width and height [px] of the silhouettes, not whole where a mask was reduced, float32, shape [C, 2].
         starts: where each view's integral image begins, int64, shape [C].
-        integrals: int32, row after row, each a column and a row larger than its silhouette; sums may wrap, their differences do not.
+        integrals: int32, row after row, each a column and a row larger than its silhouette.
         names: the views.
     """
 
@@ -38,7 +40,7 @@ class Silhouettes:
         levels, sizes, factors = [], [], []
         for mask in masks:
             height, width = mask.shape
-            factor = max(1, max(height, width) // max_size)
+            factor = max(1, max(height, width) // max_size, -(-max(height, width) // _LARGEST))
             levels.append(_integral(_reduced(mask.to(device), factor)))
             sizes.append([width / factor, height / factor])
             factors.append([1 / factor, 1 / factor, 1.0])

@@ -19,6 +19,7 @@ from recon_cli.core.mesh import Mesh
 from recon_cli.core.surface_net import surface_net
 from recon_cli.kernels import hull_rays, hull_votes
 from recon_cli.kernels.hull_rays import BRICK, EMPTY, FULL
+from recon_cli.kernels.hull_shares import MOST_OBJECTIONS, measure_shares
 from recon_cli.kernels.launch import launch_bands
 from recon_cli.kernels.silhouettes import Silhouettes
 
@@ -46,8 +47,8 @@ class HullSettings:
     def __post_init__(self) -> None:
         if not 8 <= self.resolution <= 1024:
             raise UsageError(f"a hull of {self.resolution} voxels along its longest side; expected 8 to 1024")
-        if not 0 <= self.tolerance <= hull_votes.MOST_OBJECTIONS:
-            raise UsageError(f"a tolerance of {self.tolerance} views; expected 0 to {hull_votes.MOST_OBJECTIONS}")
+        if not 0 <= self.tolerance <= MOST_OBJECTIONS:
+            raise UsageError(f"a tolerance of {self.tolerance} views; expected 0 to {MOST_OBJECTIONS}")
 
 
 @dataclass(frozen=True)
@@ -125,7 +126,7 @@ class VisualHull:
         values = torch.empty(len(samples), device=device)
         arguments = (*_looks(self.silhouettes, self.origin, self.voxel), samples.to(torch.int32).contiguous())
         limits = (self.settings.tolerance, _minimum_views(self.settings, self.silhouettes))
-        launch_bands(hull_votes.measure_shares, len(samples), (*arguments, *limits, values), device=device)
+        launch_bands(measure_shares, len(samples), (*arguments, *limits, values), device=device)
         return values
 
     def _interval(self, camera: Cameras) -> tuple[Tensor, Tensor]:  # [H, W], [H, W]

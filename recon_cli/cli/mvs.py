@@ -187,6 +187,7 @@ def fuse(
     set_: Set = None,
     print_recipe: PrintRecipe = False,
     memory_limit: MemoryLimit = None,
+    device: Device = "auto",
     overwrite: Overwrite = False,
     dry_run: DryRun = False,
     verbose: Verbose = False,
@@ -215,7 +216,7 @@ def fuse(
     target = _given(out, "-o", hint)
     if target == "-" and json:
         raise UsageError("--json and -o - both want stdout", hint="write the surface to a file, or leave --json out")
-    job = FuseJob(places, target, chosen, scene, "points" if points else "mesh", memory_limit, overwrite)
+    job = FuseJob(places, target, chosen, scene, "points" if points else "mesh", memory_limit, device, overwrite)
     with Console(quiet=quiet, verbose=verbose) as console:
         record = check(job, console.note) if dry_run else fuse_files(job, DisplayHooks(console))
     if dry_run or json:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from recon_cli.core.cameras import Cameras
@@ -31,6 +32,11 @@ class PointSet:
 
     def __len__(self) -> int:
         return self.points.shape[0]
+
+    def to(self, device: torch.device | str) -> PointSet:
+        """The same points on another device."""
+        normals, colors = (None if part is None else part.to(device) for part in (self.normals, self.colors))
+        return PointSet(self.points.to(device), normals, colors)
 
 
 @dataclass(frozen=True)

@@ -128,7 +128,7 @@ def reconstruct(job: MvsJob, display: Display) -> dict[str, Any]:
         scene = stages.solve(job.shard, _params(job, inputs), seed=job.seed, device=device)
         if job.has_fusion and hooks.should_stop():
             raise StoppedError("stopped before the fusion", hint="run the same command again with --resume to go on")
-        fused = stages.fuse(scene, memory_limit=job.memory_limit) if job.has_fusion else None
+        fused = stages.fuse(scene, memory_limit=job.memory_limit, device=device) if job.has_fusion else None
         shown = _shown(stages, scene, fused, needed)
         write_page(folder.report, mvs_page(shown, _facts(job, str(device))))
         record = _record(folder, shown, fused, needed)

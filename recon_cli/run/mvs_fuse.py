@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
+
+import torch
 
 from recon_cli.config.recipe import load_recipe
 from recon_cli.core.depth_maps import DepthIntervals, DepthMaps
@@ -16,6 +18,7 @@ from recon_cli.core.points import PointSet
 from recon_cli.core.scene import Scene
 from recon_cli.io.atomic import check_output_folder
 from recon_cli.io.streams import is_stream
+from recon_cli.run.device import choose_device
 from recon_cli.run.mvs_maps import Note, collect
 from recon_cli.run.mvs_outputs import write_surface
 from recon_cli.systems.mvs.config import MvsRecipe
@@ -38,6 +41,7 @@ class FuseJob:
         scene: where the scene is now, if it has moved since the runs; None takes the place that they recorded.
         product: a mesh or a point cloud.
         memory_limit: of the volume [MB], or None for the recipe's.
+        device: where to compute, as ``--device`` names it.
         overwrite: whether a file at ``out`` is replaced.
     """
 
@@ -47,6 +51,7 @@ class FuseJob:
     scene: Path | None = None
     product: Product = "mesh"
     memory_limit: int | None = None
+    device: str = "auto"
     overwrite: bool = False
 
 
@@ -90,6 +95,7 @@ def check(job: FuseJob, note: Note) -> dict[str, Any]:
         InputError: what ``fuse_files`` would raise before it computes.
     """
     _check_out(job)
+    choose_device(job.device)
     scene, _ = collect(job.sources, scene=job.scene, note=note)
     return {"plan": "fuse", "out": job.out, "views": len(scene), "product": job.product}
 
@@ -101,13 +107,22 @@ def fuse_files(job: FuseJob, hooks: Hooks) -> dict[str, Any]:
         InputError: a source is no finished run and no scene with depth maps, they do not belong together, or the output is there.
     """
     _check_out(job)
+    device = choose_device(job.device)
     scene, maps = collect(job.sources, scene=job.scene, note=hooks.note)
-    found = fuse_maps(scene, maps, job.recipe, memory_limit=job.memory_limit, hooks=hooks)
+    found = fuse_maps(scene, maps, job.recipe, memory_limit=job.memory_limit, hooks=hooks, device=device)
     write_surface(job.out, found.surface(job.product))
     return {"path": job.out, "views": len(maps), **found.record()}
 
 
-def fuse_maps(scene: Scene, maps: DepthMaps, recipe: MvsRecipe, *, memory_limit: int | None = None, hooks: Hooks) -> FusedViews:
+def fuse_maps(
+    scene: Scene,
+    maps: DepthMaps,
+    recipe: MvsRecipe,
+    *,
+    memory_limit: int | None = None,
+    hooks: Hooks,
+    device: torch.device | str = "cpu",
+) -> FusedViews:
     """Keep the depths that other views confirm and make one surface of them.
 
     Args:
@@ -116,18 +131,26 @@ def fuse_maps(scene: Scene, maps: DepthMaps, recipe: MvsRecipe, *, memory_limit:
         recipe: how to filter and fuse.
         memory_limit: of the volume [MB], or None for the recipe's.
         hooks: told of progress.
+        device: where to compute; what is returned lies on the CPU.
 
     Raises:
         InputError: the volume would not fit, or no depth is confirmed.
         StoppedError: a stop was asked for.
     """
     neighbours = neighbour_views(DepthIntervals(maps.cameras, maps.depth, maps.depth), recipe.views)
-    kept, _ = filter_depths(maps, neighbours, recipe.filter, hooks=hooks, images=scene.images)
+    kept, _ = filter_depths(_on(maps, device), neighbours, recipe.filter, hooks=hooks, images=scene.images)
     config = recipe.fusion
     if memory_limit is not None:
         config = config.model_copy(update={"memory_limit_mb": min(memory_limit, config.memory_limit_mb)})
-    fused = fuse(kept, scene, config, hooks=hooks)
+    fused = fuse(kept, scene, config, hooks=hooks, device=device)
+    fused, kept = replace(fused, mesh=fused.mesh.to("cpu"), points=fused.points.to("cpu")), _on(kept, "cpu")
     return FusedViews(fused, kept, tuple(share_of_object(scene, kept, view) for view in range(len(scene))))
+
+
+def _on(maps: DepthMaps, device: torch.device | str) -> DepthMaps:
+    """The maps on a device, without normals."""
+    confidence = None if maps.confidence is None else tuple(values.to(device) for values in maps.confidence)
+    return DepthMaps(maps.cameras, tuple(values.to(device) for values in maps.depth), None, confidence)
 
 
 def share_of_object(scene: Scene, maps: DepthMaps, view: int) -> float:

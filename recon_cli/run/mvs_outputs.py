@@ -73,8 +73,9 @@ def write_maps(out: Path, maps: DepthMaps) -> None:
 
 def write_colored_depth(path: Path, depth: Tensor) -> None:  # [H, W]
     """A picture of a depth map with its own scale."""
+    depth = depth.cpu()
     near, far = depth_range([depth])
-    colored = colored_depth(depth.cpu().numpy(), near=near, far=far)
+    colored = colored_depth(depth.numpy(), near=near, far=far)
     write_image(path, with_depth_scale(colored, near=near, far=far, unit="scene units"))
 
 

@@ -86,7 +86,7 @@ class MvsStages:
                 )
         return scene.chosen(views)
 
-    def fuse(self, scene: Scene, *, memory_limit: int | None) -> FusedViews:
+    def fuse(self, scene: Scene, *, memory_limit: int | None, device: torch.device) -> FusedViews:
         """Filter and fuse the maps of the views, and write the surface.
 
         Raises:
@@ -96,7 +96,9 @@ class MvsStages:
         self.hooks.note("filtering and fusing depth maps")
         with self.times.stage("filter and fusion"):
             # From the disk, so that a resumed run and fused shards see the same bytes as a run in one piece.
-            fused = fuse_maps(scene, read_run_maps(self.folder.out), self.recipe, memory_limit=memory_limit, hooks=self.hooks)
+            fused = fuse_maps(
+                scene, read_run_maps(self.folder.out), self.recipe, memory_limit=memory_limit, hooks=self.hooks, device=device
+            )
         with self.times.stage("writing the surface"):
             write_surface(self.folder.out / MESH, fused.fused.mesh)
             write_surface(self.folder.out / POINTS, fused.fused.points)

@@ -50,19 +50,25 @@ class Method:
 
     @property
     def mark(self) -> str:
-        """What tells its results from those of other settings."""
-        text = f"plane sweep {SWEEP_NEIGHBOURS}" if self.recipe is None else recipe_text(self.recipe)
-        return digest(f"{text} {self.has_filter}", ())[:12]
+        """What tells its unfiltered maps from those of other settings."""
+        if self.recipe is None:
+            return digest(f"plane sweep {SWEEP_NEIGHBOURS}", ())[:12]
+        plain = MvsRecipe()
+        return digest(recipe_text(self.recipe.model_copy(update={"filter": plain.filter, "fusion": plain.fusion})), ())[:12]
 
     def depth_maps(self, scene: Scene, intervals: DepthIntervals, device: str) -> DepthMaps:
-        """The method's maps of every view."""
+        """The method's maps of every view, before its filter."""
         if self.recipe is None:
             return plane_sweep(scene, intervals, neighbours=SWEEP_NEIGHBOURS, device=device)
         maps = solve(scene, self.recipe, intervals=intervals, device=device)
         assert maps is not None
-        if not self.has_filter:
+        return maps
+
+    def filtered(self, maps: DepthMaps, scene: Scene) -> DepthMaps:
+        """What the method's filter leaves of its maps, as `recon mvs run` does it; all of them where it has none."""
+        if self.recipe is None or not self.has_filter or not any(bool((depth > 0).any()) for depth in maps.depth):
             return maps
-        order = neighbour_views(intervals, self.recipe.views)
+        order = neighbour_views(DepthIntervals(maps.cameras, maps.depth, maps.depth), self.recipe.views)
         return filter_depths(maps, order, self.recipe.filter, images=scene.images)[0]
 
 
@@ -72,7 +78,7 @@ class Outcome:
 
     Attributes:
         method: its name.
-        seconds: wall time.
+        seconds: wall time up to the filter.
         own: errors of all its pixels.
         equal: errors of its surest pixels, at the completeness that all methods reach; None where it found nothing.
     """
@@ -95,7 +101,7 @@ class Bench:
     Attributes:
         start: what bounds the depths, for all methods alike.
         device: where to compute.
-        cache: folder of finished depth maps, so that a benchmark can go on; None keeps nothing.
+        cache: folder of unfiltered depth maps, so that a benchmark can go on; None keeps nothing.
         tell: told in words of every finished method.
     """
 
@@ -109,7 +115,8 @@ class Bench:
         found: dict[str, tuple[DepthMaps, float]] = {}
         bounds: list[DepthIntervals] = []
         for method in methods:
-            found[method.name] = self._maps(name, scene, method, bounds)
+            maps, seconds = self._maps(name, scene, method, bounds)
+            found[method.name] = method.filtered(maps, scene), seconds
             self.tell(f"{name}: {method.name}, {found[method.name][1]:.0f} s")
         return judged({key: maps for key, (maps, _) in found.items()}, truth, {key: seconds for key, (_, seconds) in found.items()})
 

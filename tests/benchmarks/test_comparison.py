@@ -69,15 +69,16 @@ def test_finished_maps_are_taken_from_the_cache(tmp_path, monkeypatch):
         return _maps(0.1, 0.5)
 
     monkeypatch.setattr(Method, "depth_maps", made)
+    monkeypatch.setattr(Method, "filtered", lambda self, maps, scene: maps)
     monkeypatch.setattr("benchmarks.comparison.depth_intervals", lambda scene, start, max_size: None)
     scene = Scene(CAMERA, (torch.zeros(10, 20, 3, dtype=torch.uint8),))
     bench = Bench(StartConfig(), cache=tmp_path / "cache")
     first, again = (bench.outcomes("rig", scene, TRUTH, [Method("sweep", None)]) for _ in range(2))
     assert calls == ["sweep"]
     assert first == again
-    bench.outcomes("rig", scene, TRUTH, [Method.of_recipe("default", _recipe(tmp_path))])
-    bench.outcomes("rig", scene, TRUTH, [Method.of_recipe("default", _recipe(tmp_path), ["filter=off"])])
-    assert calls == ["sweep", "default", "default"]
+    for overrides in ((), ("filter=off",), ("filter.agreeing=3",), ("search.best=1",)):
+        bench.outcomes("rig", scene, TRUTH, [Method.of_recipe("default", _recipe(tmp_path), overrides)])
+    assert calls == ["sweep", "default", "default"]  # what the filter does is no reason to search again
 
 
 def test_overrides_are_checked(tmp_path):

@@ -24,6 +24,7 @@ PAGE_FACES = 150_000
 
 _CLAY = (0.90, 0.88, 0.84)
 _FIELD_OF_VIEW = math.radians(28)
+_STEEPEST = math.radians(30)
 # Cameras whose directions from the object have a mean at least this long look at one side of it.
 _FRONTAL = 0.5
 
@@ -35,8 +36,8 @@ class Stand:
     Attributes:
         target: middle of the object [scene units].
         radius: of a ball around most of it [scene units].
-        back: unit vector from the target towards the middle of the cameras.
-        up: unit vector, at right angles to ``back``.
+        back: unit vector from the target towards the middle of the cameras, at most ``_STEEPEST`` above or below the level.
+        up: unit vector.
         is_frontal: whether all cameras stand on one side.
     """
 
@@ -48,11 +49,13 @@ class Stand:
 
     def camera(self, yaw: float, *, side: int) -> Cameras:
         """A square camera that stands ``yaw`` [radians] to the right of the front."""
-        right = torch.linalg.cross(self.up, self.back)
-        back = math.cos(yaw) * self.back + math.sin(yaw) * right
-        distance = 1.08 * self.radius / math.sin(_FIELD_OF_VIEW / 2)
-        eye = self.target + distance * back
-        axes = torch.stack([torch.linalg.cross(self.up, back), -self.up, -back])  # camera axes in the world: x right, y down, z forward
+        height = self.back @ self.up
+        level = self.back - height * self.up
+        turned = math.cos(yaw) * level + math.sin(yaw) * torch.linalg.cross(self.up, level)
+        back = turned + height * self.up
+        right = torch.nn.functional.normalize(torch.linalg.cross(self.up, back), dim=0)
+        eye = self.target + 1.08 * self.radius / math.sin(_FIELD_OF_VIEW / 2) * back
+        axes = torch.stack([right, torch.linalg.cross(right, back), -back])  # camera axes in the world: x right, y down, z forward
         pose = torch.eye(4, dtype=torch.float64)
         pose[:3, :3], pose[:3, 3] = axes, -axes @ eye
         focal = side / 2 / math.tan(_FIELD_OF_VIEW / 2)
@@ -71,12 +74,27 @@ def stand_before(vertices: Tensor, cameras: Cameras) -> Stand:  # [V, 3]
     directions = torch.nn.functional.normalize(cameras.world_from_camera[:, :3, 3].double() - target, dim=1)
     mean = directions.mean(dim=0)
     gaze = mean if float(mean.norm()) > 0.2 else directions[0]
-    up = _upright(-cameras.camera_from_world[:, 1, :3].double().mean(dim=0), gaze)
-    # The front is level: looking down on a turntable from all around, the mean direction would be the top.
+    up = upright(cameras, gaze)
     level = gaze - (gaze @ up) * up
+    # Looking down on a turntable from all around, the mean direction is the top, and no side is the front.
     is_frontal = float(mean.norm()) > _FRONTAL and float(level.norm()) > 0.5 * float(gaze.norm())
-    back = torch.nn.functional.normalize(level if float(level.norm()) > 1e-6 else _perpendicular(up), dim=0)
-    return Stand(target, radius, back, up, is_frontal)
+    return Stand(target, radius, _raised(level, gaze, up), up, is_frontal)
+
+
+def upright(cameras: Cameras, gaze: Tensor) -> Tensor:  # [3] -> [3]
+    """The direction that is up for people who hold their cameras level: at right angles to all pictures' rows.
+
+    Where the rows tell no such direction, the mean of the pictures' own; where these cancel, one at right angles to the gaze.
+    """
+    upwards = -cameras.camera_from_world[:, 1, :3].double().mean(dim=0)
+    if float(upwards.norm()) < 0.1:
+        return _perpendicular(gaze)
+    upwards = torch.nn.functional.normalize(upwards, dim=0)
+    rows = cameras.camera_from_world[:, 0, :3].double()
+    spread, axes = torch.linalg.eigh(rows.T @ rows / len(rows))
+    axis = axes[:, 0] * torch.sign(axes[:, 0] @ upwards)
+    is_told = float(spread[1]) > max(0.01, 4 * float(spread[0])) and float(axis @ upwards) > 0.5
+    return axis if is_told else upwards
 
 
 def three_sides(mesh: Mesh, stand: Stand, *, side: int) -> list[tuple[Picture, Picture | None]]:
@@ -132,8 +150,13 @@ def decimated(mesh: Mesh, faces: int) -> Mesh:
     )
 
 
-def _upright(up: Tensor, gaze: Tensor) -> Tensor:  # [3], [3] -> [3]
-    return torch.nn.functional.normalize(up, dim=0) if float(up.norm()) > 0.1 else _perpendicular(gaze)
+def _raised(level: Tensor, gaze: Tensor, up: Tensor) -> Tensor:  # [3], [3], [3] -> [3]
+    """The direction of a gaze, made less steep where it is too steep to show the sides."""
+    if float(level.norm()) < 1e-6:
+        level = _perpendicular(up)
+    angle = math.atan2(float(gaze @ up), float(level.norm()))
+    angle = max(-_STEEPEST, min(_STEEPEST, angle))
+    return math.cos(angle) * torch.nn.functional.normalize(level, dim=0) + math.sin(angle) * up
 
 
 def _perpendicular(direction: Tensor) -> Tensor:  # [3] -> [3]

@@ -226,5 +226,5 @@ def _mean(values: Sequence[float]) -> float:
 
 
 def _count(number: int) -> str:
-    """A number with a word for its size: 1,234 or 1.23 million."""
-    return f"{number:,}" if number < 1_000_000 else f"{number / 1e6:.2f} million"
+    """A number that fits a tile: 123,456 or 1.23 M."""
+    return f"{number:,}" if number < 1_000_000 else f"{number / 1e6:.2f} M"

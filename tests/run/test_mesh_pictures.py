@@ -33,20 +33,30 @@ def test_far_specks_do_not_move_the_stand():
     assert stand_before(vertices, arc(5)).radius < 1.5
 
 
-def test_cameras_that_look_down_stand_level():
-    """A turntable seen from above: the front is level with it, not over it."""
-    tilt = math.radians(40)
-    down = torch.tensor(
-        [[1, 0, 0, 0], [0, math.cos(tilt), -math.sin(tilt), 0], [0, math.sin(tilt), math.cos(tilt), 0], [0, 0, 0, 1]], dtype=torch.float64
-    )
-    cameras = ring()
-    shift = cameras.camera_from_world.clone()
-    shift[:, :3, 3] = 0
-    poses = down @ shift
+def tilted(cameras: Cameras, degrees: float) -> Cameras:
+    """The same cameras looking down on the object from above."""
+    tilt = math.radians(degrees)
+    down = torch.eye(4, dtype=torch.float64)
+    down[1, 1] = down[2, 2] = math.cos(tilt)
+    down[1, 2], down[2, 1] = -math.sin(tilt), math.sin(tilt)
+    poses = cameras.camera_from_world.clone()
+    poses[:, :3, 3] = 0
+    poses = down @ poses
     poses[:, 2, 3] = 4.0
-    stand = stand_before(ball(12).vertices, Cameras(cameras.K, poses, cameras.size))
-    assert abs(float(stand.up[1])) > 0.99
-    assert abs(float(stand.back[1])) < 0.1
+    return Cameras(cameras.K, poses, cameras.size)
+
+
+@pytest.mark.parametrize(("cameras", "height"), [(ring(), 0.5), (arc(7, step=12), 0.5), (arc(3, step=0.01), 0.0)])
+def test_up_is_where_level_cameras_have_it_and_the_stand_is_not_too_steep(cameras, height):
+    stand = stand_before(ball(12).vertices, tilted(cameras, 40))
+    level = torch.tensor([0.0, -1, 0], dtype=torch.float64)
+    if height:  # rows of pictures in several directions tell it; otherwise the pictures' own up is all there is
+        assert torch.allclose(stand.up, level, atol=1e-6)
+    assert float(stand.back @ stand.up) == pytest.approx(height, abs=0.02)
+    seen = stand.camera(0.7, side=100).camera_from_world[0, :3, :3]
+    assert torch.allclose(seen @ seen.T, torch.eye(3, dtype=torch.float64), atol=1e-9)
+    assert float(torch.linalg.det(seen)) == pytest.approx(1.0)
+    assert float((seen @ stand.up)[0]) == pytest.approx(0.0, abs=1e-9)  # upright pictures
 
 
 @pytest.mark.parametrize("cameras", [arc(5), ring()])

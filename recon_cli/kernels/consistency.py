@@ -59,8 +59,8 @@ def count_votes(
     """Ask the neighbours of a view about its depths.
 
     A neighbour's surface is interpolated in 1 / z, which is exact on planes, and met by the ray of the pixel: on
-    slanted surfaces the mean is that of depths at the same pixel. A depth's weight is its confidence times the
-    inverse variance of the meeting point under equal noise of 1 / z. The mean is robust (Tukey's biweight).
+    slanted surfaces the mean is that of depths at the same pixel. A depth's weight is its confidence: on made-up rigs the
+    error across the surface hardly depends on the angle of view. The mean is robust (Tukey's biweight).
 
     Args:
         view: index of the view whose pixels are judged.

@@ -154,10 +154,8 @@ def count_votes(
                 if found.is_smooth and along > 0.0:
                     met = (1.0 - across) / along
                 if is_near and wp.abs(met - z) <= limits.relative * z:
-                    # Equal noise of 1 / z in both views moves the meeting point by seen_z / along: inverse variance.
-                    steepness = wp.clamp(along * z * z / seen_z, 0.2, 2.0)
                     values[count] = met
-                    weights[count] = found.confidence * steepness * steepness
+                    weights[count] = found.confidence
                     if not found.is_smooth:
                         # Up to half a pixel away from the place: good enough to agree, not to be averaged.
                         weights[count] = wp.float32(0.0)
@@ -168,7 +166,7 @@ def count_votes(
     agreeing[pixel] = wp.uint8(count)
     conflicting[pixel] = wp.uint8(conflicts)
     # Twice: around the pixel's own depth, then around the mean.
-    reach = 2.0 * limits.relative * z
+    reach = limits.relative * z
     others = robust_mean(values, weights, count, z, reach)
     centre = (own * z + others[1] * others[0]) / wp.max(own + others[1], 1.0e-20)
     if not (own + others[1] > 0.0):

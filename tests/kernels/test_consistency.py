@@ -77,11 +77,10 @@ def twin(view: int, others: list[int], cameras: Cameras, depth: list[Tensor], co
             met = float((1 - a @ t) / (a @ m)) if is_smooth and a @ m > 0 else float(back_z)
             is_near = abs(1 / (w * seen_z) - 1) <= agreement.relative and float((back - pixel).norm()) <= agreement.pixels
             if is_near and abs(met - z) <= agreement.relative * z:
-                steep = min(max(float(a @ m) * z * z / seen_z, 0.2), 2.0)
-                values.append((met, float(confidence[j][int(y), int(x)]) * steep**2 if is_smooth else 0.0))
+                values.append((met, float(confidence[j][int(y), int(x)]) if is_smooth else 0.0))
             elif is_smooth and 1 / (w * seen_z) - 1 > agreement.gap:
                 conflicts += 1
-        own, reach = float(confidence[view][row, column]), 2 * agreement.relative * z
+        own, reach = float(confidence[view][row, column]), agreement.relative * z
         moment, total = biweight(values, z, reach)
         centre = (own * z + moment) / (own + total) if own + total else z
         moment, total = biweight([*values, (z, own)], centre, reach)

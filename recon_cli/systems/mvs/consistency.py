@@ -38,8 +38,8 @@ def filter_depths(
 
     Returns:
         The maps with 0 where a depth is not believed, and the number of agreeing views of every pixel of every map
-        before the decision, C of shape [H, W], uint8. The new confidence is the share of support that a depth has:
-        the weights of all that agree over those of a full vote.
+        before the decision, C of shape [H, W], uint8. Confidences stay; where there were none, a depth's is the share
+        of a full vote that it has.
 
     Raises:
         UsageError: ``neighbours`` does not fit the maps.
@@ -58,7 +58,8 @@ def filter_depths(
         own = None if maps.confidence is None else maps.confidence[view]
         is_kept = _believed(depth[view], own, votes, config, float(edges[view]))
         kept.append(torch.where(is_kept, votes.mean if config.averaging else depth[view], 0.0))
-        confidences.append(torch.where(is_kept, votes.support / (1 + len(asked)), 0.0).clamp(max=1.0))
+        confidence = (votes.support / (1 + len(asked))).clamp(max=1.0) if own is None else own
+        confidences.append(torch.where(is_kept, confidence, 0.0))
         counts.append(votes.agreeing)
         hooks.progress(view + 1, len(maps), kept=_share(is_kept, depth[view] > 0))
     normals = None if maps.normals is None else tuple(n * (d > 0)[..., None] for n, d in zip(maps.normals, kept, strict=True))

@@ -61,7 +61,8 @@ class Method:
         if self.recipe is None:
             return plane_sweep(scene, intervals, neighbours=SWEEP_NEIGHBOURS, device=device)
         maps = solve(scene, self.recipe, intervals=intervals, device=device)
-        assert maps is not None and maps.confidence is not None
+        assert maps is not None
+        assert maps.confidence is not None
         # The truth and the filter of a benchmark are on the CPU.
         depth, confidence = (tuple(part.cpu() for part in parts) for parts in (maps.depth, maps.confidence))
         return DepthMaps(scene.cameras, depth, confidence=confidence)

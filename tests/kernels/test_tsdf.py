@@ -10,6 +10,7 @@ from torch import Tensor
 
 from recon_cli.core.cameras import Cameras
 from recon_cli.core.depth_maps import DepthMaps
+from recon_cli.core.topology import check_manifold
 from recon_cli.core.tsdf import BLOCK, SparseGrid, TsdfVolume, block_coordinates, block_keys
 from recon_cli.kernels.isosurface import extract_surface
 from recon_cli.kernels.tsdf import Integration, integrate, touched_grid
@@ -107,6 +108,7 @@ def test_a_sphere_is_closed_and_round() -> None:
     volume = torch.linalg.det(corners).sum() / 6
     assert float(volume) == pytest.approx(4 / 3 * math.pi * RADIUS**3, rel=0.01)
     assert is_closed(mesh.faces)
+    check_manifold(mesh)
 
 
 def is_closed(faces: Tensor) -> bool:
@@ -182,8 +184,9 @@ def test_open3d_finds_the_same_surface_in_our_volume() -> None:
     volume = integrate(maps, touched_grid(maps, 0.1))
     ours, theirs = extract_surface(volume).vertices, open3d_vertices(o3d, volume)
     gap = torch.cdist(ours.double(), theirs.double())
-    assert float(gap.min(dim=0).values.max()) < 1e-5
-    assert float(gap.min(dim=1).values.max()) < 1e-5
+    # Ours keep a thousandth of a voxel from the voxels.
+    assert float(gap.min(dim=0).values.max()) < 1.5e-4
+    assert float(gap.min(dim=1).values.max()) < 1.5e-4
 
 
 def open3d_vertices(o3d, volume: TsdfVolume) -> Tensor:

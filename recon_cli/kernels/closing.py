@@ -70,7 +70,7 @@ def silhouette_bound(
     seen = torch.zeros(len(flat), dtype=torch.int32, device=points.device)
     for view, distance in enumerate(distances):
         struct = view_struct(cameras, view, grid.origin, grid.voxel)
-        arguments = (flat, distance.contiguous(), struct, grid.voxel, largest, seen)
+        arguments = (flat, distance.to(points.device).contiguous(), struct, grid.voxel, largest, seen)
         launch_bands(_raise_bound, len(flat), arguments, device=points.device)
     return torch.where(seen < fewest, 1e6, largest[:, tolerated]).reshape(points.shape[:-1])
 

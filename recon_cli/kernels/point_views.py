@@ -59,7 +59,7 @@ def count_mask_misses(
     counts = torch.zeros(len(points), dtype=torch.int32, device=points.device)
     anchor, local = _anchored(points)
     for view in range(len(cameras)):
-        arguments = (local, masks[view].to(torch.uint8).contiguous(), *_camera(cameras, view, anchor), margin, counts)
+        arguments = (local, masks[view].to(points.device, torch.uint8).contiguous(), *_camera(cameras, view, anchor), margin, counts)
         launch_bands(_count_misses, len(points), arguments, device=points.device)
     return counts
 

@@ -216,7 +216,7 @@ def ascend(
             weight = weight * factor(read_sample(maps, j, x, y, z, kernel.edge), kernel, variance)
         weights[index, sample] = weight
     depth = own[index]
-    for step in range(steps):
+    for _step in range(steps):
         total = wp.float32(0.0)
         mean = wp.float32(0.0)
         for sample in range(samples.shape[1]):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -110,6 +111,8 @@ def masks(
     largest_hole: Annotated[
         int | None, typer.Option("--largest-hole", min=0, metavar="PX", help="Leave larger holes open.", show_default=False)
     ] = None,
+    dilate: Annotated[int, typer.Option("--dilate", min=0, metavar="PX", help="Grow the mask first, over shadows on the object.")] = 0,
+    erode: Annotated[int, typer.Option("--erode", min=0, metavar="PX", help="Then shrink it.")] = 0,
     start: Start = 0,
     stop: Stop = None,
     stride: Stride = 1,
@@ -130,7 +133,7 @@ def masks(
     from recon_cli.prepare.frames import CONTENTS, write_frames
     from recon_cli.prepare.masks import ColorMasks
 
-    settings = _mask_settings(background, chroma, tolerance, keep, largest_hole)
+    settings = replace(_mask_settings(background, chroma, tolerance, keep, largest_hole), dilate=dilate, erode=erode)
     check_new_folder(out, overwrite=overwrite, contents=CONTENTS)
     clip = None if video is None else open_video(video, start=start, stop=stop, stride=stride, max_size=max_size)
     if depth is not None:

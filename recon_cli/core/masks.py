@@ -94,6 +94,27 @@ def fill_holes(mask: Tensor, *, largest: int | None = None) -> Tensor:  # [H, W]
     return as_mask(inside)
 
 
+def dilated(mask: Tensor, radius: int) -> Tensor:  # [H, W] -> [H, W] uint8
+    """The mask (non-zero is inside) and all within ``radius`` [px] of it, as 0 or 255."""
+    inside = mask.numpy() != 0
+    return as_mask(_near(inside, radius) if radius > 0 else inside)
+
+
+def eroded(mask: Tensor, radius: int) -> Tensor:  # [H, W] -> [H, W] uint8
+    """What of the mask (non-zero is inside) is further than ``radius`` [px] from outside, 0 or 255; beyond the picture is not outside."""
+    inside = mask.numpy() != 0
+    return as_mask(~_near(~inside, radius) if radius > 0 else inside)
+
+
+def _near(inside: np.ndarray, radius: int) -> np.ndarray:
+    """Pixels within a distance of a set of pixels."""
+    from scipy import ndimage
+
+    if not inside.any():
+        return inside
+    return np.asarray(ndimage.distance_transform_edt(~inside)) <= radius
+
+
 def as_mask(inside: np.ndarray) -> Tensor:  # [H, W] bool -> [H, W] uint8
     """0 where False and 255 where True."""
     return torch.from_numpy(inside.view(np.uint8) * np.uint8(255))

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from recon_cli.core.errors import InputError, UsageError
 from recon_cli.core.frames import Frames
-from recon_cli.core.masks import as_mask, background_color, differs_from, fill_holes, keep_largest
+from recon_cli.core.masks import as_mask, background_color, differs_from, dilated, eroded, fill_holes, keep_largest
 from recon_cli.io.exr import read_depth
 
 __all__ = ["ColorMasks", "DepthMasks", "MaskSettings", "clean", "keep_largest", "segment", "segment_depth"]
@@ -38,6 +38,8 @@ class MaskSettings:
         hue_tolerance: largest difference [degrees] to the chroma key's hue.
         keep: how many of the largest components stay.
         largest_hole: holes of more pixels stay open; None fills all.
+        dilate: radius by which the mask grows first [px], over shadows that look like the background.
+        erode: radius by which it then shrinks [px].
     """
 
     background: tuple[int, int, int] | None = None
@@ -46,6 +48,8 @@ class MaskSettings:
     hue_tolerance: float = 40.0
     keep: int = 1
     largest_hole: int | None = None
+    dilate: int = 0
+    erode: int = 0
 
 
 def segment(frame: Tensor, settings: MaskSettings) -> Tensor:  # [H, W, 3] uint8 -> [H, W] uint8
@@ -70,8 +74,8 @@ def segment_depth(depth: Tensor, settings: MaskSettings, *, near: float, far: fl
 
 
 def clean(mask: Tensor, settings: MaskSettings) -> Tensor:  # [H, W] -> [H, W] uint8
-    """Keep the largest components and close their holes."""
-    return fill_holes(keep_largest(mask, settings.keep), largest=settings.largest_hole)
+    """Grow, shrink, keep the largest components and close their holes."""
+    return fill_holes(keep_largest(eroded(dilated(mask, settings.dilate), settings.erode), settings.keep), largest=settings.largest_hole)
 
 
 def hue(colors: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:  # [..., 3] uint8 -> three of [...]

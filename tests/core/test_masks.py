@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from recon_cli.core.errors import InputError
-from recon_cli.core.masks import background_color, differs_from, fill_holes, keep_largest
+from recon_cli.core.masks import background_color, differs_from, dilated, eroded, fill_holes, keep_largest
 
 
 def _random_mask(seed: int, share: float = 0.55) -> torch.Tensor:
@@ -108,3 +108,22 @@ def test_a_full_hd_mask_is_cleaned_in_thirty_milliseconds():
         fill_holes(keep_largest(mask))
         elapsed.append(time.perf_counter() - started)
     assert min(elapsed) < 0.03
+
+
+def test_dilation_and_erosion_are_round_and_undo_each_other_on_a_disc():
+    y, x = torch.meshgrid(torch.arange(60) - 30, torch.arange(80) - 40, indexing="ij")
+    radius = (x.double() ** 2 + y.double() ** 2).sqrt()
+    disc = (radius <= 12).to(torch.uint8) * 255
+    grown = dilated(disc, 5)
+    assert bool((grown[radius <= 16.2] == 255).all())
+    assert not bool(grown[radius > 17].any())
+    back = eroded(grown, 5)
+    assert int((back != disc).sum()) < 20
+    assert torch.equal(dilated(disc, 0), disc)
+
+
+def test_a_gap_as_wide_as_a_shadow_is_closed():
+    mask = torch.full((40, 60), 255, dtype=torch.uint8)
+    mask[:, 25:33] = 0
+    assert bool((eroded(dilated(mask, 5), 5) == 255).all())
+    assert not bool(dilated(torch.zeros(5, 5, dtype=torch.uint8), 3).any())

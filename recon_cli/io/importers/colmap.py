@@ -47,7 +47,7 @@ def read_colmap(path: Path, *, images: Path | None = None, masks: Path | None = 
     pictures = (read_images_text if is_text else read_images_binary)(path / f"images{suffix}")
     by_number = {camera.number: camera for camera in cameras}
     folder = picture_folder(images, [place / "images" for place in (path, path.parent, path.parent.parent)], source=path)
-    outlines = Masks(masks, [folder.parent / "masks"])
+    outlines = Masks(masks, [folder.parent / "masks"], pictures=folder)
     views = []
     for picture in sorted(pictures, key=lambda picture: natural_key(picture.name)):
         view = _view(picture, by_number, folder, path / f"images{suffix}")

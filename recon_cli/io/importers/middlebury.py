@@ -35,7 +35,7 @@ def read_middlebury(path: Path, *, images: Path | None = None, masks: Path | Non
         stated = f"states {count} cameras" if count >= 0 else "states no number of cameras in its first line"
         raise InputError(f"{stated} and holds {max(len(lines) - 1, 0)} lines after it", path=path, hint=_HINT)
     folder = picture_folder(images, [path.parent], source=path)
-    outlines = Masks(masks, [path.parent / "masks", path.parent / "mask"])
+    outlines = Masks(masks, [path.parent / "masks", path.parent / "mask"], pictures=folder)
     views = []
     for number, words in enumerate(lines[1:], start=2):
         if len(words) != 22:

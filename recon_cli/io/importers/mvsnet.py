@@ -52,7 +52,7 @@ def read_mvsnet(path: Path, *, images: Path | None = None, masks: Path | None = 
     _check_pairs(root, len(files))
     folder = picture_folder(images, [*(root / name for name in _IMAGE_FOLDERS), root], source=path)
     by_stem = {picture.stem: picture for picture in reversed(pictures_in(folder))}
-    outlines = Masks(masks, [root / "masks", root / "mask"])
+    outlines = Masks(masks, [root / "masks", root / "mask"], pictures=folder)
     depths = {map_.stem: map_ for name in reversed(_DEPTH_FOLDERS) for map_ in (root / name).glob("*.pfm")}
     views, cams = [], [read_cam(file) for file in files]
     for file, cam in zip(files, cams):

@@ -41,17 +41,19 @@ def pictures_in(folder: Path) -> list[Path]:
 
 class Masks:
     """The masks of a dataset: PICTURE.png with the picture's suffix in it (as COLMAP has them), or the picture's stem with any suffix;
-    where both are whole numbers, leading zeros do not count.
+    where both are whole numbers, leading zeros do not count. Masks numbered from 0, one a picture, as `recon prepare masks` writes them
+    for a folder of pictures, go by order where the pictures have other names.
 
     Args:
         given: the folder given by hand; every picture must have a mask in it.
         candidates: folders to look for otherwise.
+        pictures: the folder of the pictures.
 
     Raises:
         InputError: the given folder is missing or holds no picture.
     """
 
-    def __init__(self, given: Path | None, candidates: Sequence[Path]) -> None:
+    def __init__(self, given: Path | None, candidates: Sequence[Path], *, pictures: Path | None = None) -> None:
         folder = given if given is not None else next((place for place in candidates if place.is_dir()), None)
         if given is not None:
             picture_folder(given, (), source=given, noun="masks")
@@ -65,6 +67,8 @@ class Masks:
                 self._found.setdefault(relative, entry)
                 self._found.setdefault(str(PurePosixPath(relative).with_suffix("")), entry)
                 self._found.setdefault(_number(entry.stem), entry)
+            if pictures is not None and pictures.is_dir() and pictures != folder:
+                self._found |= _by_order(entries, pictures)
 
     def of(self, picture: str) -> Path | None:
         """The mask of a picture, or None where the dataset has no masks.
@@ -83,6 +87,16 @@ class Masks:
             path=self.folder,
             hint="add the mask (all white where everything counts), or give another folder with --masks",
         )
+
+
+def _by_order(masks: Sequence[Path], folder: Path) -> dict[str, Path]:
+    """Masks 0, 1, 2, … of the pictures of a folder, by the pictures' stems; none where the pictures are numbered too, or not as many."""
+    pictures = [entry for entry in folder.iterdir() if entry.suffix.lower() in IMAGE_SUFFIXES and not entry.name.startswith(".")]
+    is_numbered = [_number(entry.stem) for entry in masks] == [f"/{index}" for index in range(len(masks))]
+    if not is_numbered or len(masks) != len(pictures) or any(entry.stem.isdigit() for entry in pictures):
+        return {}
+    ordered = sorted(pictures, key=lambda entry: natural_key(entry.name))
+    return {picture.stem: mask for picture, mask in zip(ordered, masks, strict=True)}
 
 
 def _number(stem: str) -> str:

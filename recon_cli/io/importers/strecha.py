@@ -38,7 +38,7 @@ def read_strecha(path: Path, *, images: Path | None = None, masks: Path | None =
         raise InputError("holds no .camera files", path=path)
     beside = [] if any((path / file.stem).is_file() for file in files) else [path / "images", path.parent / "images", path.parent / "urd"]
     folder = picture_folder(images, [*beside, path], source=path)
-    outlines = Masks(masks, [path / "masks", path.parent / "masks"])
+    outlines = Masks(masks, [path / "masks", path.parent / "masks"], pictures=folder)
     views = []
     for file in files:
         K, pose, size = _read_camera(file)

@@ -214,3 +214,18 @@ def test_a_frame_of_json_that_is_no_dataset(tmp_path):
     (tmp_path / "other.json").write_text(json.dumps({"frames": 3}))
     with pytest.raises(InputError, match="no list of frames"):
         read_dataset(tmp_path / "other.json")
+
+
+def test_numbered_masks_go_by_the_order_of_the_pictures(tmp_path):
+    from recon_cli.core.errors import InputError
+    from recon_cli.io.importers.pictures import Masks
+
+    (tmp_path / "masks").mkdir()
+    for index, name in enumerate(["view2.png", "view10.png", "view9.png"]):
+        (tmp_path / name).write_bytes(b"")
+        (tmp_path / "masks" / f"{index:06d}.png").write_bytes(b"")
+    outlines = Masks(tmp_path / "masks", [], pictures=tmp_path)
+    assert [outlines.of(name).stem for name in ("view2.png", "view9.png", "view10.png")] == ["000000", "000001", "000002"]
+    (tmp_path / "masks" / "000002.png").unlink()
+    with pytest.raises(InputError, match="has no mask of view2"):
+        Masks(tmp_path / "masks", [], pictures=tmp_path).of("view2.png")

@@ -43,11 +43,11 @@ def closed_volume(
     """Signed distances without unknown voxels, so that their zero surface is closed.
 
     Views carve: a voxel in front of a depth is free, one behind it or seen by nobody is solid, one outside the masks
-    is free. Where little is known the field is smoothed, so that gaps in the depth maps are bridged without steps.
+    or the scene's bounds is free. Where little is known the field is smoothed, so that gaps in the depth maps are bridged without steps.
 
     Args:
         maps: consistent depth maps.
-        scene: whose masks bound the solid.
+        scene: whose masks, and box where it has one, bound the solid.
         hull: visual hull of the masks: how many of them may be wrong, how many views must show a place, and where to look.
         voxel: side of a voxel [scene units].
         config: truncation and memory.
@@ -62,9 +62,10 @@ def closed_volume(
     distances = outline_distances(scene.masks)
 
     def bound(grid: SparseGrid, points: Tensor) -> Tensor:
-        return silhouette_bound(
+        outlines = silhouette_bound(
             grid, points, scene.cameras, distances, tolerated=hull.settings.tolerance, fewest=hull.settings.minimum_views
         )
+        return outlines if scene.bounds is None else torch.maximum(outlines, _box_distance(grid, points, scene.bounds))
 
     grid = _solid_grid(touched_grid(maps, voxel, truncation=config.truncation), hull, bound)
     check_memory(grid, config.memory_limit_mb, extra=_EXTRA_BYTES, dimensions=3)
@@ -109,6 +110,12 @@ def _solid_grid(near: SparseGrid, hull: VisualHull, bound: Callable[[SparseGrid,
         middle[lost] = _least_bound(part[lost], near, bound)
         kept.append(part[middle < reach])
     return SparseGrid(near.origin, near.voxel, block_coordinates(torch.unique(block_keys(torch.cat(kept)))))
+
+
+def _box_distance(grid: SparseGrid, points: Tensor, bounds: Tensor) -> Tensor:  # [..., 3] -> [...]
+    """Largest distance along an axis to a box [voxels], negative inside; never more than the distance itself."""
+    low, high = (((corner.double() - grid.origin.double().cpu()) / grid.voxel).to(points) for corner in bounds.cpu())
+    return torch.maximum(low - points, points - high).amax(dim=-1)
 
 
 def _sealed(grid: SparseGrid, field: Tensor) -> Tensor:  # [B, 512] -> [B, 512]

@@ -122,3 +122,15 @@ def test_masks_of_nothing_and_everything_have_no_outline() -> None:
     full, empty = outline_distances([torch.ones(4, 5, dtype=torch.bool), torch.zeros(4, 5, dtype=torch.bool)])
     assert float(full.max()) < -1e5
     assert float(empty.min()) > 1e5
+
+
+def test_a_closed_solid_ends_at_the_scene_s_box() -> None:
+    maps = sphere_maps()
+    low, high = CENTRE - 1.2 * RADIUS, CENTRE + 1.2 * RADIUS
+    high = high.clone()
+    high[1] = float(CENTRE[1]) + 0.5 * RADIUS
+    scene = replace(scene_of(maps), bounds=torch.stack([low, high]))
+    mesh = fuse(maps, scene, CONFIG).mesh
+    assert is_closed(mesh.faces)
+    assert float(mesh.vertices[:, 1].max()) < float(high[1]) + 0.5 * 0.08
+    assert float(mesh.vertices[:, 1].max()) > float(high[1]) - 1.5 * 0.08

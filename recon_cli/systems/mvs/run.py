@@ -112,6 +112,9 @@ class _Solver:
 
     def solve(self, views: Sequence[int], progress: _Progress) -> DepthMaps:
         """The maps of one group."""
+        if not self.config.srdf.epochs:
+            # Nobody asks for the planes again: a view's are forgotten once its maps are made.
+            return _joined([depth_maps([self._start(view, progress)], self.scene.cameras[view]) for view in views])
         estimates = [self._start(view, progress) for view in views]
         for epoch in self.config.srdf.epochs:
             estimates = self._pass(views, estimates, epoch, progress)
@@ -189,13 +192,20 @@ def _ranked(intervals: DepthIntervals, config: MvsRecipe) -> Tensor:  # [C, C - 
 
 def _gathered(done: dict[int, tuple[DepthMaps, int]]) -> DepthMaps:
     """One set of maps in the order of the scene."""
-    parts = [maps.chosen([place]) for _, (maps, place) in sorted(done.items())]
+    return _joined([maps.chosen([place]) for _, (maps, place) in sorted(done.items())])
+
+
+def _joined(parts: Sequence[DepthMaps]) -> DepthMaps:
+    """Maps of several views after each other."""
     cameras = Cameras(
         torch.cat([part.cameras.K for part in parts]),
         torch.cat([part.cameras.camera_from_world for part in parts]),
         torch.cat([part.cameras.size for part in parts]),
         tuple(name for part in parts for name in part.cameras.names),
     )
-    normals = tuple(part.normals[0] for part in parts if part.normals is not None)
-    confidence = tuple(part.confidence[0] for part in parts if part.confidence is not None)
-    return DepthMaps(cameras, tuple(part.depth[0] for part in parts), normals, confidence)
+    return DepthMaps(
+        cameras,
+        tuple(depth for part in parts for depth in part.depth),
+        tuple(normals for part in parts for normals in part.normals or ()),
+        tuple(confidence for part in parts for confidence in part.confidence or ()),
+    )

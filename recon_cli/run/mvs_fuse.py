@@ -24,6 +24,7 @@ from recon_cli.run.mvs_outputs import write_surface
 from recon_cli.systems.mvs.config import MvsRecipe
 from recon_cli.systems.mvs.consistency import filter_depths
 from recon_cli.systems.mvs.fusion import Fused, fuse
+from recon_cli.systems.mvs.start import recipe_hull
 from recon_cli.systems.mvs.views import neighbour_views
 
 Product = Literal["mesh", "points"]
@@ -142,7 +143,8 @@ def fuse_maps(
     config = recipe.fusion
     if memory_limit is not None:
         config = config.model_copy(update={"memory_limit_mb": min(memory_limit, config.memory_limit_mb)})
-    fused = fuse(kept, scene, config, hooks=hooks, device=device)
+    hull = recipe_hull(scene, recipe.start) if config.watertight and scene.masks is not None else None
+    fused = fuse(kept, scene, config, hooks=hooks, hull=hull, device=device)
     fused, kept = replace(fused, mesh=fused.mesh.to("cpu"), points=fused.points.to("cpu")), _on(kept, "cpu")
     return FusedViews(fused, kept, tuple(share_of_object(scene, kept, view) for view in range(len(scene))))
 

@@ -14,6 +14,7 @@ from recon_cli.core.errors import InputError
 from recon_cli.core.mesh import Mesh
 from recon_cli.core.scene import Scene
 from recon_cli.kernels.hull_box import scene_hull
+from recon_cli.kernels.visual_hull import VisualHull
 from recon_cli.render.depth import mesh_depths
 from recon_cli.systems.mvs.config import StartConfig
 from recon_cli.systems.mvs.start_bounds import Bounds, around_depth, as_box, box_interval
@@ -45,8 +46,7 @@ def depth_intervals(
     cameras = shrunk(scene.cameras, max_size)
     source = _chosen_source(scene, config, mesh, maps)
     if source == "hull":
-        limits = {"tolerance": config.hull_tolerance, "minimum_views": config.hull_views}
-        intervals = scene_hull(scene, resolution=config.hull_resolution, **limits).depth_intervals(cameras)
+        intervals = recipe_hull(scene, config).depth_intervals(cameras)
     elif source == "mesh":
         assert mesh is not None
         intervals = _around_depths(mesh_depths(mesh, _doubled(cameras)), cameras, config.mesh_share, None)
@@ -60,6 +60,15 @@ def depth_intervals(
         box = as_box(scene.bounds)
         intervals = _each(cameras, lambda view: box_interval(cameras[view], box))
     return _masked(intervals, scene)
+
+
+def recipe_hull(scene: Scene, config: StartConfig) -> VisualHull:
+    """The visual hull of a scene's masks, as the recipe wants it.
+
+    Raises:
+        InputError: nothing is left of it.
+    """
+    return scene_hull(scene, resolution=config.hull_resolution, tolerance=config.hull_tolerance, minimum_views=config.hull_views)
 
 
 def _chosen_source(scene: Scene, config: StartConfig, mesh: Mesh | None, maps: DepthMaps | None) -> str:

@@ -6,6 +6,7 @@ import json
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -15,14 +16,17 @@ from recon_cli.core.mesh import Mesh
 from recon_cli.core.normals import face_normals
 from recon_cli.core.sampling import sample_surface
 from recon_cli.io.cameras import read_cameras
+from recon_cli.io.exporters.colmap import _quaternion
 from recon_cli.io.exr import read_depth, write_depth
 from recon_cli.io.images import read_image, read_mask, write_image
 from recon_cli.io.meshes import read_mesh, write_mesh
 from recon_cli.kernels.rasterize import rasterize
 from recon_cli.kernels.sample_texture import sample_texture
+from recon_cli.kernels.tsdf import Integration, integrate, touched_grid
 from recon_cli.systems.sft.cloth import make_cloth
 from recon_cli.systems.sft.materials import published
 from recon_cli.systems.sft.simulator import ClothState, step
+from tests.systems.mvs.sphere_rig import CENTRE, RADIUS, sphere_maps
 
 ROOT = Path(__file__).parents[1]
 TABLE = dict(re.findall(r"^\| ([^|]+?) \| (.+) \|$", (ROOT / "CONVENTIONS.md").read_text(), re.M))
@@ -93,18 +97,23 @@ def test_scale(tmp_path, suffix):
     assert torch.equal(read_mesh(tmp_path / f"m{suffix}").vertices.double(), large.vertices)
 
 
-def is_marked_unused_exactly_while(row, word):
-    """Whether the table says that nothing uses a row yet, and nothing does; the code that first does brings the row's test."""
-    users = [path for path in (ROOT / "recon_cli").rglob("*.py") if word in path.read_text().lower()]
-    return ("nothing uses it yet" in TABLE[row]) == (not users)
-
-
 def test_signed_distance():
-    assert is_marked_unused_exactly_while("signed distance", "sdf")
+    maps = sphere_maps()
+    grid = touched_grid(maps, 0.1, truncation=4.0)
+    volume = integrate(maps, grid, Integration(truncation=4.0))
+    steps = torch.arange(512)
+    local = torch.stack([steps % 8, steps // 8 % 8, steps // 64], dim=-1)
+    places = volume.grid.origin + 0.1 * (volume.grid.blocks[:, None] * 8 + local)
+    radius = (places.double() - CENTRE).norm(dim=-1)
+    is_known = volume.distance.isfinite() & ((radius - RADIUS).abs() > 0.1)
+    assert bool(((volume.distance < 0) == (radius < RADIUS))[is_known].all())
+    assert int(is_known.sum()) > 1000
 
 
 def test_quaternions():
-    assert is_marked_unused_exactly_while("quaternions", "quaternion")
+    angle = 0.7
+    turn = np.array([[1, 0, 0], [0, np.cos(angle), -np.sin(angle)], [0, np.sin(angle), np.cos(angle)]])
+    assert np.allclose(_quaternion(turn), [np.cos(angle / 2), np.sin(angle / 2), 0, 0])
 
 
 def test_images(tmp_path):

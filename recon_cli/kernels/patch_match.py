@@ -171,6 +171,12 @@ def parallax(relations: Relations, source: wp.int32, h: wp.vec3f) -> wp.vec2f:
 
 
 @wp.func
+def is_sane(across: wp.vec2f, down: wp.vec2f) -> bool:
+    """Whether a window's warp is one that a picture can show: false for NaN, too, which would become any address."""
+    return wp.length_sq(across) + wp.length_sq(down) < 1.0e4
+
+
+@wp.func
 def is_inside(pictures: Pictures, picture: wp.int32, h: wp.vec3f) -> bool:
     if h[2] <= 1.0e-9:
         return False
@@ -212,6 +218,8 @@ def source_cost(
     height = pictures.sizes[picture, 1]
     across = window_warp(relations, source, h, plane[1], 0)
     down = window_warp(relations, source, h, plane[2], 1)
+    if not is_sane(across, down):
+        return 1.0
     x = h[0] / h[2]
     y = h[1] / h[2]
     mean = wp.float32(0.0)
@@ -304,6 +312,9 @@ def source_step(
     height = pictures.sizes[picture, 1]
     across = window_warp(relations, source, h, plane[1], 0)
     down = window_warp(relations, source, h, plane[2], 1)
+    step.cost = 1.0
+    if not is_sane(across, down):
+        return step
     line = parallax(relations, source, h) * unit
     x = h[0] / h[2]
     y = h[1] / h[2]

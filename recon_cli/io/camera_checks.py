@@ -7,7 +7,6 @@ here only.
 from __future__ import annotations
 
 import difflib
-import math
 import re
 from collections.abc import Iterable
 from typing import Any
@@ -17,6 +16,8 @@ import numpy as np
 from recon_cli.core.errors import InputError
 
 FORMAT, VERSION = "recon-cameras", 1
+LARGEST = 1e15
+"""Larger numbers are none of a camera's, and overflow in single precision once they are squared."""
 DOCUMENT_KEYS = ("format", "version", "cameras", "bounds")
 CAMERA_KEYS = ("name", "width", "height", "K", "camera_from_world", "image", "mask", "time")
 REQUIRED_CAMERA_KEYS = CAMERA_KEYS[:5]
@@ -167,7 +168,7 @@ def _check_matrix(matrix: Any, place: str, side: int) -> None:
 def _check_number(value: Any, place: str, *, positive: bool = False) -> None:
     expected = "a positive number" if positive else "a finite number"
     try:
-        good = isinstance(value, int | float) and not _is_boolean(value) and math.isfinite(value) and (value > 0 or not positive)
+        good = isinstance(value, int | float) and not _is_boolean(value) and abs(value) <= LARGEST and (value > 0 or not positive)
     except OverflowError:  # an integer of hundreds of digits
         good = False
     if not good:

@@ -133,7 +133,7 @@ def empty_hull(silhouettes: Silhouettes, box: Tensor, settings: HullSettings) ->
     how = "alone removed" if is_decided and settings.tolerance == 0 else "removed"
     return InputError(
         f"nothing is left of the visual hull; the mask of view {silhouettes.names[view]!r} {how} the most ({share:.0f} % of its box)",
-        hint="look at that mask and its camera; leave the view out, or let more views be wrong (--tolerance)",
+        hint="look at that mask and its camera; leave the view out, or let more masks be wrong: start.hull_tolerance",
     )
 
 

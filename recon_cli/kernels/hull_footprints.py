@@ -86,12 +86,18 @@ def levels_under(
 
 
 @wp.func
+def whole(value: wp.float32) -> wp.int32:
+    """A pixel number of any float: cameras with absurd numbers give ones that no integer holds, or NaN."""
+    return int(wp.max(wp.min(value, wp.float32(1.0e6)), wp.float32(-1.0e6)))
+
+
+@wp.func
 def pixels_over(silhouette: Silhouette, box: Footprint) -> wp.vec4i:
     """Columns [0, 1) and rows [2, 3) of the picture's pixels that a footprint touches, and one more on each side."""
-    left = wp.max(int(wp.floor(box.left)) - 1, 0)
-    top = wp.max(int(wp.floor(box.top)) - 1, 0)
-    right = wp.min(int(wp.ceil(box.right)) + 1, int(wp.ceil(silhouette.width)))
-    bottom = wp.min(int(wp.ceil(box.bottom)) + 1, int(wp.ceil(silhouette.height)))
+    left = wp.max(whole(wp.floor(box.left)) - 1, 0)
+    top = wp.max(whole(wp.floor(box.top)) - 1, 0)
+    right = wp.min(whole(wp.ceil(box.right)) + 1, int(wp.ceil(silhouette.width)))
+    bottom = wp.min(whole(wp.ceil(box.bottom)) + 1, int(wp.ceil(silhouette.height)))
     return wp.vec4i(left, right, top, bottom)
 
 

@@ -8,7 +8,16 @@ from __future__ import annotations
 
 import warp as wp
 
-from recon_cli.kernels.hull_footprints import Footprint, Silhouette, footprint_of, levels_under, pixels_over, shows_middle, silhouette_of
+from recon_cli.kernels.hull_footprints import (
+    Footprint,
+    Silhouette,
+    footprint_of,
+    levels_under,
+    pixels_over,
+    shows_middle,
+    silhouette_of,
+    whole,
+)
 from recon_cli.kernels.launch import start_warp
 
 start_warp()
@@ -31,10 +40,10 @@ def is_blank(integrals: wp.array(dtype=wp.int32), silhouette: Silhouette, box: F
 
     An outline may run half a pixel beyond the pixels whose centres it holds, so the footprint is widened by that.
     """
-    left = wp.max(int(wp.floor(box.left - wp.float32(0.5))), 0)
-    top = wp.max(int(wp.floor(box.top - wp.float32(0.5))), 0)
-    right = wp.min(int(wp.ceil(box.right + wp.float32(0.5))), int(wp.ceil(silhouette.width)))
-    bottom = wp.min(int(wp.ceil(box.bottom + wp.float32(0.5))), int(wp.ceil(silhouette.height)))
+    left = wp.max(whole(wp.floor(box.left - wp.float32(0.5))), 0)
+    top = wp.max(whole(wp.floor(box.top - wp.float32(0.5))), 0)
+    right = wp.min(whole(wp.ceil(box.right + wp.float32(0.5))), int(wp.ceil(silhouette.width)))
+    bottom = wp.min(whole(wp.ceil(box.bottom + wp.float32(0.5))), int(wp.ceil(silhouette.height)))
     return levels_under(integrals, silhouette, left, right, top, bottom) == 0
 
 

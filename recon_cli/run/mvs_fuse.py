@@ -21,9 +21,9 @@ from recon_cli.io.streams import is_stream
 from recon_cli.run.device import choose_device
 from recon_cli.run.mvs_maps import Note, collect
 from recon_cli.run.mvs_outputs import write_surface
-from recon_cli.systems.mvs.config import MvsRecipe
+from recon_cli.systems.mvs.config import FusionConfig, MvsRecipe
 from recon_cli.systems.mvs.consistency import filter_depths
-from recon_cli.systems.mvs.fusion import Fused, fuse
+from recon_cli.systems.mvs.fusion import Fused, footprint, fuse
 from recon_cli.systems.mvs.start import recipe_hull
 from recon_cli.systems.mvs.views import neighbour_views
 
@@ -138,6 +138,8 @@ def fuse_maps(
         InputError: the volume would not fit, or no depth is confirmed.
         StoppedError: a stop was asked for.
     """
+    _check_views(scene, maps)
+    recipe = _for_few_views(recipe, len(maps))
     neighbours = neighbour_views(DepthIntervals(maps.cameras, maps.depth, maps.depth), recipe.views)
     kept, _ = filter_depths(_on(maps, device), neighbours, recipe.filter, hooks=hooks, images=scene.images)
     config = recipe.fusion
@@ -145,8 +147,39 @@ def fuse_maps(
         config = config.model_copy(update={"memory_limit_mb": min(memory_limit, config.memory_limit_mb)})
     hull = recipe_hull(scene, recipe.start) if config.watertight and scene.masks is not None else None
     fused = fuse(kept, scene, config, hooks=hooks, hull=hull, device=device)
+    _check_surface(fused, kept, config)
     fused, kept = replace(fused, mesh=fused.mesh.to("cpu"), points=fused.points.to("cpu")), _on(kept, "cpu")
     return FusedViews(fused, kept, tuple(share_of_object(scene, kept, view) for view in range(len(scene))))
+
+
+def _check_views(scene: Scene, maps: DepthMaps) -> None:
+    """The scene's views must be those of the maps: same size, same camera."""
+    for view, name in enumerate(maps.cameras.names):
+        own, other = scene.cameras[view], maps.cameras[view]
+        if own.size.tolist() != other.size.tolist():
+            sizes = ["x".join(map(str, camera.size[0].tolist())) for camera in (other, own)]
+            raise InputError(
+                f"view {name}: its depth map is {sizes[0]}, the scene's picture {sizes[1]}", hint="give the scene of these maps"
+            )
+        if not all(
+            torch.allclose(a, b, rtol=1e-6, atol=1e-9) for a, b in ((own.K, other.K), (own.camera_from_world, other.camera_from_world))
+        ):
+            raise InputError(f"view {name}: the scene's camera is not the one of its depth map", hint="give the scene of these maps")
+
+
+def _for_few_views(recipe: MvsRecipe, views: int) -> MvsRecipe:
+    """No more views can agree than there are others."""
+    fewer = recipe.filter.model_copy(update={"agreeing": min(recipe.filter.agreeing, views - 1)})
+    seen = recipe.fusion.model_copy(update={"views": min(recipe.fusion.views, views)})
+    return recipe.model_copy(update={"filter": fewer, "fusion": seen})
+
+
+def _check_surface(fused: Fused, maps: DepthMaps, config: FusionConfig) -> None:
+    if len(fused.mesh.faces):
+        return
+    usual = config.voxel_pixels * footprint(maps)
+    seen = f"voxels of {config.voxel:g}" if config.voxel is not None else "the depths that views confirm"
+    raise InputError(f"no surface comes out of {seen}", hint=f"try --voxel {usual:.3g}, or loosen the filter (filter.agreeing)")
 
 
 def _on(maps: DepthMaps, device: torch.device | str) -> DepthMaps:

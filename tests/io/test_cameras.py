@@ -122,6 +122,7 @@ BEYOND_THE_SCHEMA = [
     (("cameras", 0, "camera_from_world"), [[2, 0, 0, 0], [0, 2, 0, 0], [0, 0, 2, 0], [0, 0, 0, 1]], "no rotation"),
     (("cameras", 1, "name"), "000000", r"cameras\[0\] and cameras\[1\] are both named '000000'"),
     (("cameras", 0, "K", 0, 2), 10**400, "finite number"),
+    (("cameras", 0, "K", 0, 0), 1e300, "positive number|finite number"),
     (("bounds", 1, 0), -0.5, r"bounds\[1\]\[0\] is -0.5, expected more than -0.33"),
 ]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from dataclasses import replace
 
@@ -297,3 +298,16 @@ def test_the_same_hull_every_time():
     first, second = (visual_hull(silhouettes_of(cameras), None, HullSettings(resolution=32)).mesh() for _ in range(2))
     assert torch.equal(first.vertices, second.vertices)
     assert torch.equal(first.faces, second.faces)
+
+
+def test_a_camera_with_absurd_numbers_is_no_crash():
+    from recon_cli.core.errors import InputError
+    from recon_cli.kernels.hull_box import scene_hull
+    from tests.systems.mvs.sphere_rig import scene_of, sphere_maps
+
+    scene = scene_of(sphere_maps())
+    for place, value in (((1, 0, 0), 1e12), ((1, 0, 2), 1e14), ((1, 1, 1), 1e-14)):
+        K = scene.cameras.K.clone()
+        K[place] = value
+        with contextlib.suppress(InputError):
+            scene_hull(replace(scene, cameras=replace(scene.cameras, K=K)), resolution=32)

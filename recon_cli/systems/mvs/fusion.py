@@ -73,7 +73,7 @@ def fuse(
     """
     _check(maps, scene)
     maps = _moved(maps, torch.device(device))
-    voxel = config.voxel or config.voxel_pixels * footprint(maps)
+    voxel = _voxel(maps, config)
     volume = _volume(maps, scene, hull, voxel, config, hooks)
     grid = volume.grid
     raw = extract_surface(volume)
@@ -84,6 +84,20 @@ def fuse(
     points = fused_points(maps, scene, grid)
     statistics = _statistics(mesh, points, counts, grid) | {f"removed {reason}": share for reason, share in cleaned.removed.items()}
     return Fused(mesh, points, counts, statistics)
+
+
+def _voxel(maps: DepthMaps, config: FusionConfig) -> float:
+    """Side of a voxel [scene units]; one that the maps cannot have meant is refused."""
+    pixel = footprint(maps)
+    if config.voxel is None:
+        return config.voxel_pixels * pixel
+    largest = pixel * int(maps.cameras.size.max())
+    if not pixel / 100 <= config.voxel <= largest:
+        raise InputError(
+            f"voxels of {config.voxel:g} do not fit the depth maps, whose pixels cover {pixel:.3g} of the surface and {largest:.3g} in all",
+            hint=f"try --voxel {config.voxel_pixels * pixel:.3g}",
+        )
+    return config.voxel
 
 
 def footprint(maps: DepthMaps) -> float:

@@ -1,0 +1,48 @@
+"""Fusing maps: wrong scenes, wrong voxels and few views are met before or instead of an empty surface."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from recon_cli.core.errors import InputError
+from recon_cli.core.hooks import NoHooks
+from recon_cli.run.mvs_fuse import fuse_maps
+from recon_cli.systems.mvs.config import MvsRecipe
+from tests.systems.mvs.sphere_rig import scene_of, sphere_maps
+
+
+def recipe(**fusion) -> MvsRecipe:
+    return MvsRecipe(**{"fusion": {"voxel": 0.08, **fusion}})
+
+
+def test_the_maps_of_a_sphere_become_a_surface():
+    maps = sphere_maps()
+    fused = fuse_maps(scene_of(maps), maps, recipe(), hooks=NoHooks())
+    assert len(fused.fused.mesh.faces) > 1000
+
+
+@pytest.mark.parametrize("voxel", [1e-9, 1e-4, 1e3, 1e9])
+def test_a_voxel_that_cannot_be_meant_is_refused(voxel):
+    maps = sphere_maps()
+    with pytest.raises(InputError, match="do not fit the depth maps") as caught:
+        fuse_maps(scene_of(maps), maps, recipe(voxel=voxel), hooks=NoHooks())
+    assert "--voxel" in (caught.value.hint or "")
+
+
+def test_another_scene_is_noticed():
+    maps = sphere_maps()
+    scene = scene_of(maps)
+    moved = scene.cameras.camera_from_world.clone()
+    moved[2, 0, 3] += 0.01
+    other = replace(scene, cameras=replace(scene.cameras, camera_from_world=moved))
+    with pytest.raises(InputError, match="camera is not the one of its depth map"):
+        fuse_maps(other, maps, recipe(), hooks=NoHooks())
+
+
+def test_two_views_can_confirm_each_other():
+    maps = sphere_maps()
+    pair = [0, 6]
+    fused = fuse_maps(scene_of(maps).chosen(pair), maps.chosen(pair), recipe(), hooks=NoHooks())
+    assert len(fused.fused.mesh.faces) > 0

@@ -19,6 +19,7 @@ from recon_cli.core.scene import Scene
 from recon_cli.io.atomic import check_output_folder
 from recon_cli.io.streams import is_stream
 from recon_cli.run.device import choose_device
+from recon_cli.run.memory import give_back_memory
 from recon_cli.run.mvs_maps import Note, collect
 from recon_cli.run.mvs_outputs import write_surface
 from recon_cli.systems.mvs.config import FusionConfig, MvsRecipe
@@ -142,6 +143,7 @@ def fuse_maps(
     recipe = _for_few_views(recipe, len(maps))
     neighbours = neighbour_views(DepthIntervals(maps.cameras, maps.depth, maps.depth), recipe.views)
     kept, _ = filter_depths(_on(maps, device), neighbours, recipe.filter, hooks=hooks, images=scene.images)
+    give_back_memory()
     config = recipe.fusion
     if memory_limit is not None:
         config = config.model_copy(update={"memory_limit_mb": min(memory_limit, config.memory_limit_mb)})

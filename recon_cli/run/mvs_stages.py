@@ -14,6 +14,7 @@ from recon_cli.core.errors import InputError
 from recon_cli.core.scene import Scene
 from recon_cli.run.folder import RunFolder
 from recon_cli.run.hooks import RunHooks
+from recon_cli.run.memory import give_back_memory
 from recon_cli.run.mvs_fuse import FusedViews, fuse_maps
 from recon_cli.run.mvs_inputs import MvsInputs
 from recon_cli.run.mvs_maps import read_run_maps
@@ -84,6 +85,7 @@ class MvsStages:
                     seed=seed,
                     device=device,
                 )
+        give_back_memory()
         return scene.chosen(views)
 
     def fuse(self, scene: Scene, *, memory_limit: int | None, device: torch.device) -> FusedViews:

@@ -35,7 +35,9 @@ def fused_points(maps: DepthMaps, scene: Scene | None, grid: SparseGrid) -> Poin
     for view in range(len(maps)):
         # Found a second time, for all views' places together would take more memory than their maps.
         pixel, voxel = _places(maps, view, grid)
-        total += sum_rows(_rows(maps, scene, view, grid, pixel), number[voxel].long(), count=len(total))
+        # A view's own voxels alone: sums over the whole cloud would be as large as it, for every view.
+        own, place = number[voxel].long().unique(return_inverse=True)
+        total[own] += sum_rows(_rows(maps, scene, view, grid, pixel), place, count=len(own))
     mean = total[:, 1:] / total[:, :1]
     points = mean[:, :3].double() * grid.voxel + grid.origin.to(device)
     return PointSet(points.float(), unit(mean[:, 3:6]), None if scene is None else mean[:, 6:].clamp(0, 1))

@@ -24,12 +24,11 @@ from recon_cli.systems.mvs.config import MvsRecipe
 
 ABLATIONS: dict[str, tuple[str, ...]] = {
     "no search at full size": ("search.final_rounds=0",),
-    "no Gauss-Newton steps": ("search.newton_steps=0",),
-    "no random changes": ("search.tries=0",),
+    "random changes instead of Gauss-Newton steps": ("search.newton_steps=0", "search.tries=2"),
+    "noise not measured": ("search.noise=0.01",),
+    "no prior on the neighbours' depths": ("search.smoothness=0",),
     "mean of all sources": ("search.best=4",),
     "square window": ("search.final_window=dense",),
-    "no SRDF": ("srdf.epochs=[]",),
-    "median prior": ("srdf.prior=median",),
     "no averaging in the filter": ("filter.averaging=false",),
     "one agreeing view": ("filter.agreeing=1",),
     "no filter": ("filter=off",),

@@ -1,4 +1,4 @@
-"""Scan 24 of the DTU data set, with each photo-consistency prior and without the SRDF term, side by side.
+"""Scan 24 of the DTU data set, without the SRDF term (the default) and with it by each photo-consistency prior, side by side.
 
 Run: python -m benchmarks.mvs_scan24 SCENE [--max-size 800] [--only PATTERN] [--keep DIR]
 
@@ -35,7 +35,6 @@ TRACKS = Path(__file__).parents[2] / "shared" / "data" / "dtu_scan24" / "tracks.
 EPOCH = "srdf.epochs=[{level: 0, offset: 0.5, samples: 7, steps: 5}]"
 VARIANTS: dict[str, tuple[str, ...]] = {
     "default": (),
-    "search alone": ("srdf.epochs=[]",),
     "SRDF, median prior": (EPOCH, "srdf.prior=median"),
     "SRDF, patch prior": (EPOCH, "srdf.prior=patch"),
     "SRDF, learned prior": (EPOCH, "srdf.prior=learned"),

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
-import torch
-
 from recon_cli.core.cameras import Cameras
 from recon_cli.core.errors import UsageError
 
@@ -26,6 +22,4 @@ def shrunk(cameras: Cameras, max_size: int | None) -> Cameras:
     """
     if max_size is not None and max_size < 1:
         raise UsageError(f"a largest size of {max_size} px; expected at least 1")
-    size = torch.tensor([shrunk_size(width, height, max_size) for width, height in cameras.size.tolist()], device=cameras.size.device)
-    scale = torch.cat([size / cameras.size, torch.ones(len(cameras), 1, device=size.device)], dim=1)
-    return replace(cameras, K=cameras.K * scale.to(cameras.K)[:, :, None], size=size.reshape(-1, 2))
+    return cameras.with_sizes([shrunk_size(width, height, max_size) for width, height in cameras.size.tolist()])

@@ -68,6 +68,16 @@ class Cameras:
         names = tuple(self.names[i] for i in indices)
         return Cameras(self.K[index], self.camera_from_world[index], self.size[index], names)
 
+    @staticmethod
+    def joined(parts: Sequence[Cameras]) -> Cameras:
+        """One batch of the cameras of all parts, one after the other."""
+        return Cameras(
+            torch.cat([part.K for part in parts]),
+            torch.cat([part.camera_from_world for part in parts]),
+            torch.cat([part.size for part in parts]),
+            tuple(name for part in parts for name in part.names),
+        )
+
     @property
     def width(self) -> int:
         """Width [px] shared by all cameras of the batch."""
@@ -100,10 +110,13 @@ class Cameras:
 
     def resized(self, width: int, height: int) -> Cameras:
         """The same views sampled at another size [px]; K is scaled about the image corner."""
-        scale = torch.stack([width / self.size[:, 0], height / self.size[:, 1], torch.ones(len(self), device=self.size.device)], dim=-1)
-        return replace(
-            self, K=self.K * scale.to(self.K)[:, :, None], size=torch.tensor([[width, height]] * len(self), device=self.size.device)
-        )
+        return self.with_sizes([(width, height)] * len(self))
+
+    def with_sizes(self, sizes: Sequence[tuple[int, int]]) -> Cameras:
+        """The same views sampled each at its (width, height) [px]; K is scaled about the image corner."""
+        size = torch.tensor(sizes, dtype=self.size.dtype, device=self.size.device).reshape(-1, 2)
+        scale = torch.cat([size / self.size, torch.ones(len(self), 1, device=self.size.device)], dim=1)
+        return replace(self, K=self.K * scale.to(self.K)[:, :, None], size=size)
 
     def project(
         self,

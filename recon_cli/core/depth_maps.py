@@ -45,6 +45,17 @@ class DepthMaps:
         confidence = None if self.confidence is None else tuple(self.confidence[i] for i in views)
         return DepthMaps(self.cameras.chosen(views), tuple(self.depth[i] for i in views), normals, confidence)
 
+    @staticmethod
+    def joined(parts: Sequence[DepthMaps]) -> DepthMaps:
+        """The maps of all parts, one after the other; normals and confidence where all have them."""
+        normals, confidence = ([getattr(part, name) for part in parts] for name in ("normals", "confidence"))
+        return DepthMaps(
+            Cameras.joined([part.cameras for part in parts]),
+            tuple(depth for part in parts for depth in part.depth),
+            None if None in normals else tuple(one for part in normals for one in part),
+            None if None in confidence else tuple(one for part in confidence for one in part),
+        )
+
 
 @dataclass(frozen=True)
 class DepthIntervals:

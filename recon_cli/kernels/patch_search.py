@@ -73,7 +73,7 @@ class PictureSet:
             objects.to(device),
             offsets.to(device),
             torch.tensor([size for level in sizes for size in level], dtype=torch.int32, device=device),
-            tuple(_sized(cameras, level) for level in sizes),
+            tuple(cameras.with_sizes(level) for level in sizes),
             levels,
             float(torch.tensor(noises).median()),
         )
@@ -201,7 +201,6 @@ class Round:
     disparity: float = 0.5
     steps: int = 1
     damping: float = 0.05
-    good: float = 0.0
     smoothness: float = 0.0
     jump: float = 1.0
 
@@ -234,7 +233,7 @@ def improve(problem: Problem, planes: Tensor, costs: Tensor, strengths: Tensor, 
         refinement = steps.Refinement()
         refinement.reach, refinement.same = tried.reach, tried.same
         refinement.tries, refinement.disparity = tried.tries, tried.disparity
-        refinement.steps, refinement.damping, refinement.good = tried.steps, tried.damping, tried.good
+        refinement.steps, refinement.damping = tried.steps, tried.damping
         refinement.smoothness, refinement.jump = tried.smoothness, tried.jump
         refinement.radius, refinement.contrast = problem.match.radius, problem.match.contrast
         refinement.seed = (seed * 2 + color) % 2**31
@@ -274,9 +273,3 @@ def _halved(size: Sequence[int], level: int) -> tuple[int, int]:
 
 def _shrunk(picture: Tensor, height: int, width: int) -> Tensor:
     return picture if picture.shape == (height, width) else F.interpolate(picture[None, None], size=(height, width), mode="area")[0, 0]
-
-
-def _sized(cameras: Cameras, sizes: Sequence[tuple[int, int]]) -> Cameras:
-    size = torch.tensor(sizes, dtype=cameras.size.dtype)
-    scale = torch.cat([size / cameras.size, torch.ones(len(size), 1)], dim=1).to(cameras.K)
-    return Cameras(cameras.K * scale[:, :, None], cameras.camera_from_world, size, cameras.names)

@@ -49,7 +49,6 @@ class Refinement:
     disparity: wp.float32  # their scale [px of disparity]
     steps: wp.int32  # Gauss-Newton steps
     damping: wp.float32  # added to the normal matrix, whose entries are (deviations per px of disparity)²
-    good: wp.float32  # cost below which no random change is tried
     radius: wp.float32  # of the window [px]
     contrast: wp.float32  # [grey]
     smoothness: wp.float32  # weight of the distance of a plane from the surroundings, beside 1 - NCC
@@ -305,23 +304,22 @@ def spread_and_refine(
                     cost = candidate_cost
                     energy = patch.strength * candidate_cost + prior
                     plane = candidate
-    if cost > refinement.good:
-        state = wp.rand_init(refinement.seed, pixel)
-        for attempt in range(refinement.tries):
-            # Depth alone, then the slopes with it: half of the pixels of a tilted surface are only wrong in tilt.
-            tilt = wp.float32(attempt % 2)
-            candidate = plane + (unit * refinement.disparity) * wp.vec3f(
-                wp.randf(state, -1.0, 1.0),
-                tilt * wp.randf(state, -1.0, 1.0) / refinement.radius,
-                tilt * wp.randf(state, -1.0, 1.0) / refinement.radius,
-            )
-            prior = roughness(around, refinement, candidate)
-            if is_possible(candidate, range_here) and prior < energy:
-                candidate_cost = plane_cost(pictures, relations, taps, patch, x, y, candidate)
-                if patch.strength * candidate_cost + prior < energy:
-                    cost = candidate_cost
-                    energy = patch.strength * candidate_cost + prior
-                    plane = candidate
+    state = wp.rand_init(refinement.seed, pixel)
+    for attempt in range(refinement.tries):
+        # Depth alone, then the slopes with it: half of the pixels of a tilted surface are only wrong in tilt.
+        tilt = wp.float32(attempt % 2)
+        candidate = plane + (unit * refinement.disparity) * wp.vec3f(
+            wp.randf(state, -1.0, 1.0),
+            tilt * wp.randf(state, -1.0, 1.0) / refinement.radius,
+            tilt * wp.randf(state, -1.0, 1.0) / refinement.radius,
+        )
+        prior = roughness(around, refinement, candidate)
+        if is_possible(candidate, range_here) and prior < energy:
+            candidate_cost = plane_cost(pictures, relations, taps, patch, x, y, candidate)
+            if patch.strength * candidate_cost + prior < energy:
+                cost = candidate_cost
+                energy = patch.strength * candidate_cost + prior
+                plane = candidate
     for _step in range(refinement.steps):
         candidate = newton_plane(pictures, relations, taps, refinement, patch, x, y, around, plane, cost)
         prior = roughness(around, refinement, candidate)

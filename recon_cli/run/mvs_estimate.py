@@ -14,7 +14,7 @@ MEGABYTE = 2**20
 
 @dataclass(frozen=True)
 class Costs:
-    """Constants of the estimate, from measured runs on two cores (docs/multi_view_stereo.md).
+    """Constants of the estimate, set by hand to one run of scan 24 at 800 x 600 on two cores (docs/multi_view_stereo.md).
 
     Attributes:
         libraries: memory of Python and the libraries [B].
@@ -35,7 +35,7 @@ class Costs:
     fusion: int = 24
     volume: int = 30
     start_seconds: float = 6.0
-    depth_seconds: float = 1.4
+    depth_seconds: float = 2.8
     fusion_seconds: float = 1.6
 
 
@@ -95,7 +95,7 @@ def estimate(scene: Scene, recipe: MvsRecipe, *, share: float = 1.0, has_fusion:
     depth_memory = costs.group * sum(sorted(counts)[-group:]) + costs.group_pixel * sum(sorted(sizes)[-group:])
     volume = min(costs.volume * foreground, recipe.fusion.memory_limit_mb * MEGABYTE)
     fusion_memory = costs.fusion * pixels + volume if has_fusion else 0
-    sources = min(recipe.views.neighbours, len(scene) - 1)
+    sources = min(recipe.search.sources, len(scene) - 1)
     seconds = costs.start_seconds + costs.depth_seconds * share * foreground / 1e6 * sources
     if has_fusion:
         seconds += costs.fusion_seconds * foreground / 1e6

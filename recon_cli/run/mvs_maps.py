@@ -6,8 +6,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import torch
-
 from recon_cli.core.cameras import Cameras
 from recon_cli.core.depth_maps import DepthMaps
 from recon_cli.core.errors import InputError
@@ -58,7 +56,7 @@ def collect(sources: Sequence[Path], *, scene: Path | None = None, note: Note = 
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise InputError(f"has a depth map of view {twice[0]}, another source too", path=sources[-1], hint="give each shard once")
-    maps = joined([part.maps for part in parts])
+    maps = DepthMaps.joined([part.maps for part in parts])
     order = [name for name in read_scene_cameras(first.scene).cameras.names if name in set(names)]
     unknown = sorted(set(names) - set(order))
     if unknown:
@@ -92,20 +90,7 @@ def read_run_maps(out: Path, names: Sequence[str] | None = None) -> DepthMaps:
 
 def read_bare_maps(folder: Path, cameras: Cameras, *, note: Note = lambda text: None) -> DepthMaps:
     """Depth and confidence of the views one after the other, so that the normals, three times as large, are never all in memory."""
-    return joined([replace(read_depth_maps(folder, cameras[view], note=note), normals=None) for view in range(len(cameras))])
-
-
-def joined(parts: Sequence[DepthMaps]) -> DepthMaps:
-    """The maps of all parts, one after the other; confidence where all have it."""
-    cameras = Cameras(
-        torch.cat([part.cameras.K for part in parts]),
-        torch.cat([part.cameras.camera_from_world for part in parts]),
-        torch.cat([part.cameras.size for part in parts]),
-        tuple(name for part in parts for name in part.cameras.names),
-    )
-    confidence = [part.confidence for part in parts if part.confidence is not None]
-    depth = tuple(depth for part in parts for depth in part.depth)
-    return DepthMaps(cameras, depth, None, tuple(one for part in confidence for one in part) if len(confidence) == len(parts) else None)
+    return DepthMaps.joined([replace(read_depth_maps(folder, cameras[view], note=note), normals=None) for view in range(len(cameras))])
 
 
 def _read_source(source: Path, scene: Path | None, note: Note) -> MapSource:

@@ -61,7 +61,6 @@ class SearchConfig(Recipe):
         default=0.002, ge=0.0, description="weight of squared distances [px²] to the neighbours' depths, beside 1 - NCC"
     )
     jump: float = Field(default=1.0, gt=0.0, description="distance to a neighbour's depth at which the weight has fallen [px of disparity]")
-    good_cost: float = Field(default=0.0, ge=0.0, le=2.0, description="cost below which no random change is tried")
     noise: float | None = Field(default=None, gt=0.0, le=1.0, description="deviation of the pictures' noise [grey]; null: measured")
     mismatch: float = Field(default=0.05, gt=0.0, description="what else differs between views, as a share of a window's deviation")
     contrast: float = Field(default=0.2, gt=0.0, description="difference to the centre at which a tap counts half [grey]")

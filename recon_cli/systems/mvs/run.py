@@ -9,7 +9,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from recon_cli.core.cameras import Cameras
 from recon_cli.core.depth_maps import DepthIntervals, DepthMaps
 from recon_cli.core.errors import InputError, StoppedError
 from recon_cli.core.hooks import Hooks, NoHooks
@@ -114,7 +113,7 @@ class _Solver:
         """The maps of one group."""
         if not self.config.srdf.epochs:
             # Nobody asks for the planes again: a view's are forgotten once its maps are made.
-            return _joined([depth_maps([self._start(view, progress)], self.scene.cameras[view]) for view in views])
+            return DepthMaps.joined([depth_maps([self._start(view, progress)], self.scene.cameras[view]) for view in views])
         estimates = [self._start(view, progress) for view in views]
         for epoch in self.config.srdf.epochs:
             estimates = self._pass(views, estimates, epoch, progress)
@@ -192,20 +191,4 @@ def _ranked(intervals: DepthIntervals, config: MvsRecipe) -> Tensor:  # [C, C - 
 
 def _gathered(done: dict[int, tuple[DepthMaps, int]]) -> DepthMaps:
     """One set of maps in the order of the scene."""
-    return _joined([maps.chosen([place]) for _, (maps, place) in sorted(done.items())])
-
-
-def _joined(parts: Sequence[DepthMaps]) -> DepthMaps:
-    """Maps of several views after each other."""
-    cameras = Cameras(
-        torch.cat([part.cameras.K for part in parts]),
-        torch.cat([part.cameras.camera_from_world for part in parts]),
-        torch.cat([part.cameras.size for part in parts]),
-        tuple(name for part in parts for name in part.cameras.names),
-    )
-    return DepthMaps(
-        cameras,
-        tuple(depth for part in parts for depth in part.depth),
-        tuple(normals for part in parts for normals in part.normals or ()),
-        tuple(confidence for part in parts for confidence in part.confidence or ()),
-    )
+    return DepthMaps.joined([maps.chosen([place]) for _, (maps, place) in sorted(done.items())])

@@ -59,7 +59,6 @@ def search_view(
                 disparity=config.disparity * 0.5**index,
                 steps=config.newton_steps,
                 damping=config.damping,
-                good=config.good_cost,
                 smoothness=config.smoothness,
                 jump=config.jump,
             )

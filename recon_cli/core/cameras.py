@@ -144,6 +144,11 @@ class Cameras:
         world = self.world_from_camera
         return local @ world[:, :3, :3].transpose(-1, -2) + world[:, None, :3, 3]
 
+    def pixel_maps(self, others: Cameras) -> tuple[Tensor, Tensor]:  # [S, 3, 3], [S, 3]
+        """M and q of others: pixel p = (u, v, 1) of this camera at depth z falls on z M p + q, whose last entry is the depth there."""
+        between = others.camera_from_world @ self.world_from_camera[0]
+        return others.K @ between[:, :3, :3] @ torch.linalg.inv(self.K[0]), (others.K @ between[:, :3, 3:])[..., 0]
+
     @staticmethod
     def pinhole(*, width: int, height: int, fx: float, fy: float, cx: float, cy: float, name: str = "000000") -> Cameras:
         """One camera at the world origin; cx, cy [px] with pixel centres at 0.5."""

@@ -111,11 +111,7 @@ def relative_projections(
         M row by row, t, and M⁻¹ t, which leads back: z' p' = r z p + (r - 1) M⁻¹ t for a neighbour's depth r q_z.
     """
     local = cameras.to("cpu", torch.float64)
-    world_from_view = local[view].world_from_camera[0]
-    others = local.chosen(neighbours)
-    between = others.camera_from_world @ world_from_view  # [K, 4, 4]
-    turned = others.K @ between[:, :3, :3] @ torch.linalg.inv(local.K[view])
-    moved = (others.K @ between[:, :3, 3:])[..., 0]
+    turned, moved = local[view].pixel_maps(local.chosen(neighbours))
     back = torch.linalg.solve(turned, moved)
     return tuple(part.flatten(1).to(device, torch.float32) for part in (turned, moved, back))  # pyright: ignore[reportReturnType]
 

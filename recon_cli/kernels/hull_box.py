@@ -20,8 +20,8 @@ MASK_PIXELS = 3
 """Pixels of a silhouette's longest side for each voxel of a hull's: more of them cost time and memory and change little."""
 
 _COARSE = 64  # voxels along the longest side while the box is looked for
-_FEWEST_POINTS = 20  # sparse points that can tell a box
 _BLAME = 40  # and while wrong masks are
+_FEWEST_POINTS = 20  # sparse points that can tell a box
 _ROUNDS = 6
 _SEEN_BY = (2 / 3, 1 / 2, 1 / 4, 0.0)  # shares of the views that must see a place of the box, the first that leaves something
 _MARGIN = 0.05  # of the box's sides, added on each side

@@ -179,16 +179,9 @@ def relate(
     """Pictures and maps p -> M p + w q of the sources, each a (view, level), seen from one picture."""
     if not 1 <= len(sources) <= MOST_SOURCES:
         raise ValueError(f"{len(sources)} sources, expected 1 to {MOST_SOURCES}")
-    reference = pictures.cameras[level][view]
-    ray = torch.linalg.inv(reference.K[0])
-    rotations, translations = [], []
-    for other, other_level in sources:
-        camera = pictures.cameras[other_level][other]
-        source_from_reference = camera.camera_from_world[0] @ reference.world_from_camera[0]
-        rotations.append(camera.K[0] @ source_from_reference[:3, :3] @ ray)
-        translations.append(camera.K[0] @ source_from_reference[:3, 3])
+    others = Cameras.joined([pictures.cameras[other_level][other] for other, other_level in sources])
     indices = tuple(pictures.index(other, other_level) for other, other_level in sources)
-    return indices, torch.stack(rotations), torch.stack(translations)
+    return indices, *pictures.cameras[level][view].pixel_maps(others)
 
 
 @dataclass(frozen=True)

@@ -150,10 +150,7 @@ def _struct(maps: MapSet, samples: Samples) -> Any:
     device, cameras = maps.depths.device, maps.cameras
     others = list(samples.others)
     reference = cameras[samples.view]
-    inverse = torch.linalg.inv(reference.K[0])
-    move = cameras.camera_from_world[others] @ reference.world_from_camera[0]
-    rotations = cameras.K[others] @ move[:, :3, :3] @ inverse
-    translations = (cameras.K[others] @ move[:, :3, 3:])[..., 0]
+    rotations, translations = reference.pixel_maps(cameras.chosen(others))
     struct = steps.Maps()
     struct.depths = wp.from_torch(maps.depths)
     struct.offsets = wp.from_torch(maps.offsets[others].contiguous())
@@ -161,7 +158,7 @@ def _struct(maps: MapSet, samples: Samples) -> Any:
     struct.rotations = _matrices(rotations, device)
     struct.translations = as_vectors(torch.empty(len(others), 3, device=device).copy_(translations))
     struct.rays = _matrices(torch.linalg.inv(cameras.K[others]), device)
-    struct.reference_ray = wp.mat33f(inverse.flatten().tolist())
+    struct.reference_ray = wp.mat33f(torch.linalg.inv(reference.K[0]).flatten().tolist())
     struct.reference_width = int(reference.width)
     return struct
 

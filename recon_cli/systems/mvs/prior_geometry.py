@@ -13,10 +13,8 @@ from recon_cli.kernels.prior_embedding import TAP_STEP
 
 def sources_from_reference(cameras: Cameras, view: int, sources: Sequence[int]) -> Tensor:  # [K, 3, 4]
     """Homogeneous pixels of the sources from (column, row, 1, 1 / z) of a view: linear, since z times the first three is the point."""
-    chosen = list(sources)
-    relative = cameras.camera_from_world[chosen] @ torch.linalg.inv(cameras.camera_from_world[view])  # [K, 4, 4]
-    turn = cameras.K[chosen] @ relative[:, :3, :3] @ torch.linalg.inv(cameras.K[view])
-    return torch.cat([turn, cameras.K[chosen] @ relative[:, :3, 3:]], dim=2)
+    turned, moved = cameras[view].pixel_maps(cameras.chosen(sources))
+    return torch.cat([turned, moved[..., None]], dim=2)
 
 
 def tap_offsets() -> Tensor:  # [T, 2]

@@ -20,7 +20,7 @@ class DepthMaps:
         cameras: C cameras, float64, each at the size of its map.
         depth: z along the camera's axis [scene units], 0 where nothing is known, C of shape [H, W], float32.
         normals: unit normals in world axes on the camera's side, 0 where nothing is known, C of shape [H, W, 3], float32.
-        confidence: in [0, 1], 0 where nothing is known, C of shape [H, W], float32.
+        confidence: in [0, 1], 0 where nothing is known, C of shape [H, W], float32 or float16 (as files hold it).
 
     Raises:
         InputError: a map does not fit its camera.

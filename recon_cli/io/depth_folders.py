@@ -74,7 +74,7 @@ def read_depth_maps(
         cameras,
         tuple(depth),
         None if normals is None else tuple(torch.nn.functional.normalize(values, dim=-1) for values in normals),
-        None if confidence is None else tuple(values[..., 0].clamp(0, 1) for values in confidence),
+        None if confidence is None else tuple(values[..., 0].clamp(0, 1).half() for values in confidence),
     )
 
 

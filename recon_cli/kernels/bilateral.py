@@ -39,7 +39,7 @@ class BilateralReach:
 def bilateral(
     depth: Tensor,  # [H, W] float32
     *,
-    confidence: Tensor | None = None,  # [H, W] float32
+    confidence: Tensor | None = None,  # [H, W]
     image: Tensor | None = None,  # [H, W, 3] uint8
     reach: BilateralReach = BilateralReach(),
 ) -> Tensor:  # [H, W]
@@ -59,7 +59,7 @@ def bilateral(
     depth = depth.contiguous()
     slopes = fit_slopes(depth, radius=reach.radius, edge=reach.edge)
     smooth = torch.empty_like(depth)
-    confidence = torch.ones_like(depth) if confidence is None else confidence
+    confidence = torch.ones_like(depth) if confidence is None else confidence.float()
     picture = torch.zeros(1, 1, 3, dtype=torch.uint8, device=device) if image is None else image.contiguous()
     color = 0.0 if image is None else reach.color
     arguments = (depth, slopes, confidence, picture, reach.radius, reach.relative, color, smooth)

@@ -90,7 +90,7 @@ def count_votes(
     )
     arguments = (
         own.flatten(),
-        _ones(own) if confidence is None else confidence[view].flatten(),
+        _ones(own) if confidence is None else confidence[view].float().flatten(),
         width,
         *_packed(neighbours, depth, confidence, device),
         *relative_projections(cameras, view, neighbours, device),
@@ -138,7 +138,7 @@ def _packed(
     all_depth = torch.cat([empty, *(depth[i].flatten() for i in neighbours)])
     return (
         all_depth,
-        _ones(all_depth) if confidence is None else torch.cat([empty, *(confidence[i].flatten() for i in neighbours)]),
+        _ones(all_depth) if confidence is None else torch.cat([empty, *(confidence[i].float().flatten() for i in neighbours)]),
         torch.tensor(starts, dtype=torch.int32, device=device),
         torch.tensor(sizes, dtype=torch.int32, device=device).reshape(-1, 2),
     )

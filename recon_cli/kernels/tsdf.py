@@ -152,7 +152,7 @@ def _add_view(maps: DepthMaps, view: int, grid: SparseGrid, integration: Integra
         return
     edge = float(edge_shares(maps.cameras, integration.tilt)[view])
     slopes = fit_slopes(depth, edge=edge)
-    confidence = torch.ones_like(depth) if maps.confidence is None else maps.confidence[view]
+    confidence = torch.ones_like(depth) if maps.confidence is None else maps.confidence[view].float()
     height, width = depth.shape
     arguments = (
         grid.blocks,

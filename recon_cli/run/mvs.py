@@ -18,6 +18,7 @@ from recon_cli.io.digest import digest
 from recon_cli.run.device import choose_device
 from recon_cli.run.folder import RunFolder, plan_run
 from recon_cli.run.hooks import Display, RunHooks
+from recon_cli.run.memory import hold_maps_apart
 from recon_cli.run.mvs_estimate import MEGABYTE, Estimate, check_memory, estimate
 from recon_cli.run.mvs_fuse import FusedViews
 from recon_cli.run.mvs_inputs import MvsInputs, MvsSources, load_inputs
@@ -112,6 +113,7 @@ def reconstruct(job: MvsJob, display: Display) -> dict[str, Any]:
         StoppedError: a signal asked to stop; running the job again goes on with the groups that are missing.
     """
     device = choose_device(job.device)
+    hold_maps_apart()
     fingerprint = _fingerprint(job)
     plan_run(job.out, **job.switches(fingerprint))
     times = StageTimes()

@@ -19,7 +19,7 @@ from recon_cli.core.scene import Scene
 from recon_cli.io.atomic import check_output_folder
 from recon_cli.io.streams import is_stream
 from recon_cli.run.device import choose_device
-from recon_cli.run.memory import give_back_memory
+from recon_cli.run.memory import give_back_memory, hold_maps_apart
 from recon_cli.run.mvs_maps import Note, collect
 from recon_cli.run.mvs_outputs import write_surface
 from recon_cli.systems.mvs.config import FusionConfig, MvsRecipe
@@ -110,13 +110,44 @@ def fuse_files(job: FuseJob, hooks: Hooks) -> dict[str, Any]:
     """
     _check_out(job)
     device = choose_device(job.device)
+    hold_maps_apart()
     scene, maps = collect(job.sources, scene=job.scene, note=hooks.note)
-    found = fuse_maps(scene, maps, job.recipe, memory_limit=job.memory_limit, hooks=hooks, device=device)
+    # The optimised maps are as large as what the filter leaves of them: they are let go before the volume is filled.
+    maps = confirm_depths(scene, maps, job.recipe, hooks=hooks, device=device)
+    give_back_memory()
+    found = fuse_confirmed(scene, maps, job.recipe, memory_limit=job.memory_limit, hooks=hooks, device=device)
     write_surface(job.out, found.surface(job.product))
     return {"path": job.out, "views": len(maps), **found.record()}
 
 
-def fuse_maps(
+def confirm_depths(
+    scene: Scene,
+    maps: DepthMaps,
+    recipe: MvsRecipe,
+    *,
+    hooks: Hooks,
+    device: torch.device | str = "cpu",
+) -> DepthMaps:
+    """The depths that other views confirm.
+
+    Args:
+        scene: the views of the maps, in the same order.
+        maps: optimised depth maps.
+        recipe: how to filter.
+        hooks: told of progress.
+        device: where to compute and where the result lies.
+
+    Raises:
+        InputError: the maps are of other views.
+        StoppedError: a stop was asked for.
+    """
+    _check_views(scene, maps)
+    recipe = _for_few_views(recipe, len(maps))
+    neighbours = neighbour_views(DepthIntervals(maps.cameras, maps.depth, maps.depth), recipe.views)
+    return filter_depths(_on(maps, device), neighbours, recipe.filter, hooks=hooks, images=scene.images)[0]
+
+
+def fuse_confirmed(
     scene: Scene,
     maps: DepthMaps,
     recipe: MvsRecipe,
@@ -125,33 +156,28 @@ def fuse_maps(
     hooks: Hooks,
     device: torch.device | str = "cpu",
 ) -> FusedViews:
-    """Keep the depths that other views confirm and make one surface of them.
+    """One surface of depths that other views confirm.
 
     Args:
         scene: the views of the maps, in the same order.
-        maps: optimised depth maps.
-        recipe: how to filter and fuse.
+        maps: what ``confirm_depths`` left.
+        recipe: how to fuse.
         memory_limit: of the volume [MB], or None for the recipe's.
         hooks: told of progress.
         device: where to compute; what is returned lies on the CPU.
 
     Raises:
-        InputError: the volume would not fit, or no depth is confirmed.
+        InputError: the volume would not fit, or no surface comes out.
         StoppedError: a stop was asked for.
     """
-    _check_views(scene, maps)
-    recipe = _for_few_views(recipe, len(maps))
-    neighbours = neighbour_views(DepthIntervals(maps.cameras, maps.depth, maps.depth), recipe.views)
-    kept, _ = filter_depths(_on(maps, device), neighbours, recipe.filter, hooks=hooks, images=scene.images)
-    give_back_memory()
-    config = recipe.fusion
+    config = _for_few_views(recipe, len(maps)).fusion
     if memory_limit is not None:
         config = config.model_copy(update={"memory_limit_mb": min(memory_limit, config.memory_limit_mb)})
     hull = recipe_hull(scene, recipe.start) if config.watertight and scene.masks is not None else None
-    fused = fuse(kept, scene, config, hooks=hooks, hull=hull, device=device)
-    _check_surface(fused, kept, config)
-    fused, kept = replace(fused, mesh=fused.mesh.to("cpu"), points=fused.points.to("cpu")), _on(kept, "cpu")
-    return FusedViews(fused, kept, tuple(share_of_object(scene, kept, view) for view in range(len(scene))))
+    fused = fuse(maps, scene, config, hooks=hooks, hull=hull, device=device)
+    _check_surface(fused, maps, config)
+    fused, maps = replace(fused, mesh=fused.mesh.to("cpu"), points=fused.points.to("cpu")), _on(maps, "cpu")
+    return FusedViews(fused, maps, tuple(share_of_object(scene, maps, view) for view in range(len(scene))))
 
 
 def _check_views(scene: Scene, maps: DepthMaps) -> None:

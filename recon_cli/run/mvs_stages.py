@@ -15,7 +15,7 @@ from recon_cli.core.scene import Scene
 from recon_cli.run.folder import RunFolder
 from recon_cli.run.hooks import RunHooks
 from recon_cli.run.memory import give_back_memory
-from recon_cli.run.mvs_fuse import FusedViews, fuse_maps
+from recon_cli.run.mvs_fuse import FusedViews, confirm_depths, fuse_confirmed
 from recon_cli.run.mvs_inputs import MvsInputs
 from recon_cli.run.mvs_maps import read_run_maps
 from recon_cli.run.mvs_outputs import MESH, POINTS, FinishedViews, write_filtered, write_maps, write_origin, write_surface
@@ -96,15 +96,17 @@ class MvsStages:
             StoppedError: a stop was asked for.
         """
         self.hooks.note("filtering and fusing depth maps")
-        with self.times.stage("filter and fusion"):
+        with self.times.stage("filter"):
             # From the disk, so that a resumed run and fused shards see the same bytes as a run in one piece.
-            fused = fuse_maps(
-                scene, read_run_maps(self.folder.out), self.recipe, memory_limit=memory_limit, hooks=self.hooks, device=device
-            )
+            maps = confirm_depths(scene, read_run_maps(self.folder.out), self.recipe, hooks=self.hooks, device=device)
+            give_back_memory()
+        with self.times.stage("writing depth maps"):
+            write_filtered(self.folder.out, maps)
+        with self.times.stage("fusion"):
+            fused = fuse_confirmed(scene, maps, self.recipe, memory_limit=memory_limit, hooks=self.hooks, device=device)
         with self.times.stage("writing the surface"):
             write_surface(self.folder.out / MESH, fused.fused.mesh)
             write_surface(self.folder.out / POINTS, fused.fused.points)
-            write_filtered(self.folder.out, fused.maps)
         return fused
 
     def _network(self) -> PriorNetwork | None:

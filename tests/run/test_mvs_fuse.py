@@ -6,9 +6,11 @@ from dataclasses import replace
 
 import pytest
 
+from recon_cli.core.depth_maps import DepthMaps
 from recon_cli.core.errors import InputError
 from recon_cli.core.hooks import NoHooks
-from recon_cli.run.mvs_fuse import fuse_maps
+from recon_cli.core.scene import Scene
+from recon_cli.run.mvs_fuse import FusedViews, confirm_depths, fuse_confirmed
 from recon_cli.systems.mvs.config import MvsRecipe
 from tests.systems.mvs.sphere_rig import scene_of, sphere_maps
 
@@ -17,9 +19,13 @@ def recipe(**fusion) -> MvsRecipe:
     return MvsRecipe(**{"fusion": {"voxel": 0.08, **fusion}})
 
 
+def fused_surface(scene: Scene, maps: DepthMaps, recipe: MvsRecipe) -> FusedViews:
+    return fuse_confirmed(scene, confirm_depths(scene, maps, recipe, hooks=NoHooks()), recipe, hooks=NoHooks())
+
+
 def test_the_maps_of_a_sphere_become_a_surface():
     maps = sphere_maps()
-    fused = fuse_maps(scene_of(maps), maps, recipe(), hooks=NoHooks())
+    fused = fused_surface(scene_of(maps), maps, recipe())
     assert len(fused.fused.mesh.faces) > 1000
 
 
@@ -27,7 +33,7 @@ def test_the_maps_of_a_sphere_become_a_surface():
 def test_a_voxel_that_cannot_be_meant_is_refused(voxel):
     maps = sphere_maps()
     with pytest.raises(InputError, match="do not fit the depth maps") as caught:
-        fuse_maps(scene_of(maps), maps, recipe(voxel=voxel), hooks=NoHooks())
+        fused_surface(scene_of(maps), maps, recipe(voxel=voxel))
     assert "--voxel" in (caught.value.hint or "")
 
 
@@ -38,11 +44,11 @@ def test_another_scene_is_noticed():
     moved[2, 0, 3] += 0.01
     other = replace(scene, cameras=replace(scene.cameras, camera_from_world=moved))
     with pytest.raises(InputError, match="camera is not the one of its depth map"):
-        fuse_maps(other, maps, recipe(), hooks=NoHooks())
+        fused_surface(other, maps, recipe())
 
 
 def test_two_views_can_confirm_each_other():
     maps = sphere_maps()
     pair = [0, 6]
-    fused = fuse_maps(scene_of(maps).chosen(pair), maps.chosen(pair), recipe(), hooks=NoHooks())
+    fused = fused_surface(scene_of(maps).chosen(pair), maps.chosen(pair), recipe())
     assert len(fused.fused.mesh.faces) > 0

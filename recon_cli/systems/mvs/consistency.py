@@ -55,7 +55,7 @@ def filter_depths(
         asked = [int(i) for i in neighbours[view].tolist() if i >= 0 and i != view][: config.neighbours]
         agreement = Agreement(config.pixels, config.relative, config.gap, config.tilt)
         votes = count_votes(view, asked, maps.cameras, depth, maps.confidence, agreement=agreement)
-        own = None if maps.confidence is None else maps.confidence[view]
+        own = None if maps.confidence is None else maps.confidence[view].float()
         is_kept = _believed(depth[view], own, votes, config, float(edges[view]))
         kept.append(torch.where(is_kept, votes.mean if config.averaging else depth[view], 0.0))
         confidence = (votes.support / (1 + len(asked))).clamp(max=1.0) if own is None else own

@@ -92,7 +92,7 @@ def _rows(maps: DepthMaps, scene: Scene | None, view: int, grid: SparseGrid, pix
     else:
         values.append(pixel_normals(depth, pixel, camera))
     values.append(torch.zeros_like(values[0]) if scene is None else _colors(scene.images[view].to(depth.device), depth, pixel))
-    confidence = torch.ones_like(depth) if maps.confidence is None else maps.confidence[view]
+    confidence = torch.ones_like(depth) if maps.confidence is None else maps.confidence[view].float()
     weight = confidence.flatten()[pixel, None].clamp(min=1e-3)
     return torch.cat([weight, torch.cat(values, dim=-1) * weight], dim=-1)
 

@@ -23,11 +23,13 @@ from recon_cli.prepare.synth.rig import Rig
 from recon_cli.systems.mvs.config import MvsRecipe
 
 ABLATIONS: dict[str, tuple[str, ...]] = {
+    "planes instead of windows that follow the surface": ("search.detail_rounds=0",),
     "no search at full size": ("search.final_rounds=0",),
     "random changes instead of Gauss-Newton steps": ("search.newton_steps=0", "search.tries=2"),
     "noise not measured": ("search.noise=0.01",),
     "no prior on the neighbours' depths": ("search.smoothness=0",),
     "mean of all sources": ("search.best=4",),
+    "four sources to the end": ("search.detail_sources=4",),
     "square window": ("search.final_window=dense",),
     "no averaging in the filter": ("filter.averaging=false",),
     "one agreeing view": ("filter.agreeing=1",),

@@ -16,7 +16,7 @@ from recon_cli.prepare.synth.rig_object import draw_object
 MESHES = Path(__file__).parents[2] / "shared" / "data" / "meshes"
 FACES = 20_000
 """Coarse meshes are subdivided until they have as many faces, so that no facet shows."""
-SIZES = {"frontal": 512, "hemisphere": 400}
+SIZES = {"frontal": 512, "hemisphere": 320}
 TEXTURES = ("strong", "weak")
 NOISE = 1.0
 """Of the sensor [8-bit levels]."""
@@ -46,7 +46,7 @@ def bench_rigs(
         objects: keys of ``OBJECTS``.
         layouts: of the cameras.
         textures: strengths.
-        size: longest side of a picture [px]; None for 512 from the front and 400 from around.
+        size: longest side of a picture [px]; None for 512 from the front and 320 from around.
         views: cameras; None for 19 and 65.
     """
     for name in objects:

@@ -30,15 +30,15 @@ def marching_cubes_cases() -> tuple[Tensor, Tensor]:  # [257], [T, 3]
     """
     starts, rows = [0], []
     for case in range(256):
-        for loop in _loops(case):
+        for loop in cell_loops(case):
             rows += _triangulated(loop)
         starts.append(len(rows))
     return torch.tensor(starts, dtype=torch.int32), torch.tensor(rows, dtype=torch.int32)
 
 
 @cache
-def _faces() -> tuple[tuple[int, int, int, int], ...]:
-    """Corners of the cell's six faces, counter-clockwise seen from outside."""
+def cell_faces() -> tuple[tuple[int, int, int, int], ...]:
+    """Corners of the cell's six faces, counter-clockwise seen from outside: the upper and the lower end of each axis."""
     faces = []
     for axis in range(3):
         u, v = 1 << (axis + 1) % 3, 1 << (axis + 2) % 3
@@ -48,10 +48,10 @@ def _faces() -> tuple[tuple[int, int, int, int], ...]:
     return tuple(faces)
 
 
-def _loops(case: int) -> list[Loop]:
+def cell_loops(case: int) -> list[Loop]:
     """Closed polygons that part the inside from the outside, as edges of the cell."""
     following: dict[int, int] = {}
-    for ring in _faces():
+    for ring in cell_faces():
         for k, corner in enumerate(ring):
             before = ring[k - 1]
             if case >> corner & 1 and not case >> before & 1:
@@ -99,7 +99,7 @@ def _cost(loop: Loop, triangles: list[Triangle]) -> tuple[int, int]:
 
 def _shares_face(a: int, b: int) -> bool:
     corners = {*CELL_EDGES[a], *CELL_EDGES[b]}
-    return any(corners <= set(ring) for ring in _faces())
+    return any(corners <= set(ring) for ring in cell_faces())
 
 
 def _squared_length(a: int, b: int) -> int:

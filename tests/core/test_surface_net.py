@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from recon_cli.core.surface_net import surface_net
+from recon_cli.core.topology import check_manifold
 
 
 def lattice(side: int) -> torch.Tensor:  # [side³, 3]
@@ -54,6 +55,32 @@ def test_any_pattern_of_signs_closes():
     mesh = surface_net(places, values)
     assert is_closed(mesh.faces)
     assert volume(mesh) > 0
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_any_pattern_of_signs_is_manifold(seed):
+    """Thousands of cells with several sheets in every arrangement, those that touch along a face among them."""
+    places = lattice(21)
+    values = torch.rand(len(places), generator=torch.Generator().manual_seed(seed)) - (0.2 + 0.2 * seed)
+    values[((places == 0) | (places == 20)).any(dim=1)] = -1.0
+    check_manifold(surface_net(places, values))
+
+
+def test_samples_that_no_cut_edge_has_change_nothing():
+    places = lattice(9)
+    values = torch.rand(len(places), generator=torch.Generator().manual_seed(1)) - 0.7
+    values[((places == 0) | (places == 8)).any(dim=1)] = -1.0
+    field = values.view(9, 9, 9)
+    is_needed = torch.zeros(9, 9, 9, dtype=torch.bool)
+    for axis in range(3):
+        is_cut = (field > 0).movedim(axis, 0)[1:] != (field > 0).movedim(axis, 0)[:-1]
+        is_needed.movedim(axis, 0)[1:] |= is_cut
+        is_needed.movedim(axis, 0)[:-1] |= is_cut
+    needed = is_needed.flatten()
+    assert not bool(needed.all())
+    whole, sparse = surface_net(places, values), surface_net(places[needed], values[needed])
+    assert torch.equal(sparse.faces, whole.faces)
+    assert torch.allclose(sparse.vertices, whole.vertices)
 
 
 def test_nothing_inside_is_nothing():

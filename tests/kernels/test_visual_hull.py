@@ -13,6 +13,7 @@ from recon_cli.core.cameras import Cameras
 from recon_cli.core.errors import InputError, UsageError
 from recon_cli.core.points import PointSet
 from recon_cli.core.scene import Scene
+from recon_cli.core.topology import check_manifold
 from recon_cli.kernels import hull_votes
 from recon_cli.kernels.hull_box import find_box, scene_hull, visual_hull
 from recon_cli.kernels.silhouettes import Silhouettes
@@ -107,6 +108,14 @@ def test_the_hull_of_a_sphere():
     edges = torch.cat([mesh.faces[:, [0, 1]], mesh.faces[:, [1, 2]], mesh.faces[:, [2, 0]]]).sort(dim=1).values
     assert int((edges.unique(dim=0, return_counts=True)[1] % 2).sum()) == 0
     assert not bool(hull.contains(CENTRE + 1.25 * RADIUS * directions(500)).any())
+
+
+def test_the_hull_of_ragged_masks_is_manifold():
+    """Holes and crumbs of a few pixels leave thin walls and edges that meet."""
+    cameras = around(6)
+    generator = torch.Generator().manual_seed(0)
+    masks = [mask & (torch.rand(mask.shape, generator=generator) > 0.02) for mask in masks_of(cameras)]
+    check_manifold(visual_hull(silhouettes_of(cameras, masks), BOX, HullSettings(resolution=48)).mesh())
 
 
 def test_intervals_hold_the_true_depth_of_every_foreground_pixel():

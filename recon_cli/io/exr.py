@@ -6,6 +6,7 @@ NaN, infinities and negative zero come back as they were. What "nothing seen" is
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -14,6 +15,7 @@ from torch import Tensor
 
 from recon_cli.core.errors import InputError
 from recon_cli.io.atomic import OUTPUT_FAILURES, PathText, atomic_path, write_error
+from recon_cli.io.library_words import library_words
 from recon_cli.io.streams import existing_file
 
 _EXPECTED = "an OpenEXR file"
@@ -74,13 +76,22 @@ def _checked_channels(path: PathText) -> dict[str, np.ndarray]:
     with open(file, "rb") as stream:
         if stream.read(len(_MAGIC)) != _MAGIC:
             raise InputError(f"does not begin like {_EXPECTED}", path=path, hint="give a .exr file of depths")
+    words: list[str] = []
     try:
-        return _read_channels(str(file))
+        # The decoder prints what is wrong with a file, and often raises a consequence of it alone.
+        with library_words() as words:
+            return _read_channels(str(file))
     except InputError:
         raise
-    except Exception as error:  # the decoder meets damaged bytes with errors of several types
-        reason = " ".join(str(error).split())[:200] or type(error).__name__
+    except Exception as error:  # damaged bytes are met with errors of several types
+        reason = _reason(words, str(file)) or " ".join(str(error).split())[:200] or type(error).__name__
         raise InputError(f"cannot be read as {_EXPECTED}: {reason}", path=path, hint="copy or write the file again") from error
+
+
+def _reason(words: Sequence[str], file: str) -> str:
+    """The first sentence that the library printed, without the path and without the name of its kind of error."""
+    first = words[0].removeprefix(f"{file}: ") if words else ""
+    return " ".join(re.sub(r"^\(EXR_ERR_\w+\) ", "", first).split())[:200]
 
 
 def _read_channels(path: str) -> dict[str, np.ndarray]:

@@ -93,6 +93,17 @@ def test_files_that_are_no_exr(tmp_path):
         assert caught.value.path == str(tmp_path / f"{name}.exr")
 
 
+@pytest.mark.parametrize("cut", [-20, 350, 600])
+def test_of_a_truncated_file_the_library_itself_says_nothing(tmp_path, capfd, cut):
+    write_depth(tmp_path / "a.exr", np.random.default_rng(0).normal(size=(60, 50)).astype(np.float32))
+    (tmp_path / "a.exr").write_bytes((tmp_path / "a.exr").read_bytes()[:cut])
+    with pytest.raises(InputError, match=r"cannot be read as an OpenEXR file: .*(chunk|scanline)") as caught:
+        read_depth(tmp_path / "a.exr")
+    assert str(tmp_path) not in caught.value.message
+    print("result")
+    assert capfd.readouterr() == ("result\n", "")
+
+
 def test_a_file_that_announces_too_much(tmp_path):
     write_depth(tmp_path / "a.exr", depth())
     data = bytearray((tmp_path / "a.exr").read_bytes())

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from recon_cli.core.errors import InputError
+from recon_cli.io.inner_paths import leads_out
 
 FORMAT, VERSION = "recon-cameras", 1
 LARGEST = 1e15
@@ -137,6 +138,13 @@ def _check_camera(camera: Any, place: str) -> None:
     for key in ("image", "mask"):
         if key in camera and (not isinstance(camera[key], str) or not camera[key]):
             raise _complaint(f"{place}.{key}", camera[key], "a path relative to this file")
+        if key in camera and leads_out(camera[key]):
+            raise _complaint(
+                f"{place}.{key} (view {camera['name']})",
+                camera[key],
+                "a path in this file's folder",
+                hint="copy or link the file into the folder, and name it as it lies there",
+            )
     if "time" in camera:
         _check_number(camera["time"], f"{place}.time")
 

@@ -120,6 +120,8 @@ BEYOND_THE_SCHEMA = [
     (("cameras", 0, "camera_from_world", 0), [1, 2, 3, 4], "no rotation"),
     (("cameras", 0, "camera_from_world"), [[-1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]], "mirrors"),
     (("cameras", 0, "camera_from_world"), [[2, 0, 0, 0], [0, 2, 0, 0], [0, 0, 2, 0], [0, 0, 0, 1]], "no rotation"),
+    (("cameras", 0, "image"), "../a.png", r"cameras\[0\]\.image \(view 000000\) is '\.\./a.png', expected a path in this file's folder"),
+    (("cameras", 0, "mask"), "/masks/a.png", r"cameras\[0\]\.mask \(view 000000\) is '/masks/a.png'"),
     (("cameras", 1, "name"), "000000", r"cameras\[0\] and cameras\[1\] are both named '000000'"),
     (("cameras", 0, "K", 0, 2), 10**400, "finite number"),
     (("cameras", 0, "K", 0, 0), 1e300, "positive number|finite number"),

@@ -18,6 +18,7 @@ from recon_cli.io.importers.colmap_records import ColmapCamera, ColmapImage
 from recon_cli.io.importers.colmap_text import read_cameras_text, read_images_text, read_points_text
 from recon_cli.io.importers.imported import Imported, View, gather
 from recon_cli.io.importers.pictures import Masks, picture_folder
+from recon_cli.io.inner_paths import inner_path
 
 _SUFFIXES = (".bin", ".txt")
 
@@ -37,7 +38,7 @@ def read_colmap(path: Path, *, images: Path | None = None, masks: Path | None = 
     """The cameras and points of a sparse model, in the order of the pictures' names.
 
     Raises:
-        InputError: a file is missing or damaged, a camera's model is not read here, or a picture is missing.
+        InputError: a file is missing or damaged, a camera's model is not read here, or a picture is missing or outside of its folder.
     """
     suffix = _suffix(path)
     if suffix is None:
@@ -66,8 +67,9 @@ def _view(picture: ColmapImage, cameras: dict[int, ColmapCamera], folder: Path, 
     pose = np.eye(4)
     pose[:3, :3] = _rotation(picture, path)
     pose[:3, 3] = picture.translation
+    image = inner_path(folder, picture.name, place="the view", path=path)
     name = picture.name.replace("\\", "/")
-    return View(name, folder / name, K, pose, size=camera.size, distortion=distortion, place=f"the camera of {picture.name}")
+    return View(name, image, K, pose, size=camera.size, distortion=distortion, place=f"the camera of {picture.name}")
 
 
 def _rotation(picture: ColmapImage, path: Path) -> np.ndarray:

@@ -10,6 +10,7 @@ from recon_cli.core.errors import InputError
 from recon_cli.io.importers.imported import Imported, View, gather
 from recon_cli.io.importers.pictures import Masks, picture_folder
 from recon_cli.io.importers.words import read_text_lines, to_numbers, to_whole
+from recon_cli.io.inner_paths import inner_path
 
 _EXPECTED = "a Middlebury par.txt"
 _HINT = "expected the number of pictures, then `name k11 … k33 r11 … r33 t1 t2 t3` for each"
@@ -27,7 +28,7 @@ def read_middlebury(path: Path, *, images: Path | None = None, masks: Path | Non
     """The cameras of a Middlebury dataset, in the file's order.
 
     Raises:
-        InputError: the file is damaged, or a picture is missing.
+        InputError: the file is damaged, or a picture is missing or outside of its folder.
     """
     lines = [line.split() for line in read_text_lines(path, expected=_EXPECTED) if line.strip()]
     count = to_whole(lines[0][0], path=path, place="line 1") if lines and len(lines[0]) == 1 else -1
@@ -44,5 +45,6 @@ def read_middlebury(path: Path, *, images: Path | None = None, masks: Path | Non
         pose = np.eye(4)
         pose[:3, :3], pose[:3, 3] = values[9:18].reshape(3, 3), values[18:]
         K = values[:9].reshape(3, 3)
-        views.append(View(words[0], folder / words[0], K, pose, mask=outlines.of(words[0]), place=f"line {number}"))
+        image = inner_path(folder, words[0], place=f"line {number}", path=path)
+        views.append(View(words[0], image, K, pose, mask=outlines.of(words[0]), place=f"line {number}"))
     return gather(views, first_pixel=first_pixel, path=path)

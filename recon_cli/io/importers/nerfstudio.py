@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,7 @@ from recon_cli.core.points import PointSet
 from recon_cli.io.images import IMAGE_SUFFIXES, image_orientation, image_size
 from recon_cli.io.importers.imported import Imported, View, gather
 from recon_cli.io.importers.pictures import Masks, picture_folder
+from recon_cli.io.inner_paths import inner_path
 from recon_cli.io.points import read_points
 from recon_cli.io.records import read_json
 
@@ -47,7 +48,7 @@ def read_nerfstudio(path: Path, *, images: Path | None = None, masks: Path | Non
     """The cameras of a transforms.json, in the file's order.
 
     Raises:
-        InputError: the file is damaged, a camera's model is not read here, or a picture is missing.
+        InputError: the file is damaged, a camera's model is not read here, or a picture is missing or outside of its folder.
     """
     document = read_json(path)
     frames = document.get("frames") if isinstance(document, dict) else None
@@ -76,14 +77,17 @@ class _Frame:
             raise self.complaint(key, "a finite number")
         return float(value)
 
-    def file(self, key: str) -> Path | None:
-        """A path of the frame, or None where there is none."""
+    def name(self, key: str) -> str | None:
+        """A path as the frame has it, or None where there is none."""
         value = self.values.get(key)
-        if value is None:
-            return None
-        if not isinstance(value, str) or not value or "\0" in value:
+        if value is not None and (not isinstance(value, str) or not value or "\0" in value):
             raise self.complaint(key, "a path relative to the file")
-        return self.path.parent / value.replace("\\", "/")
+        return value
+
+    def file(self, key: str) -> Path | None:
+        """A path of the frame in the file's folder, or None where there is none."""
+        name = self.name(key)
+        return None if name is None else inner_path(self.path.parent, name, place=f"{self.place}.{key}", path=self.path)
 
 
 def _view(frame: _Frame, images: Path | None, outlines: Masks | None) -> View:
@@ -109,11 +113,10 @@ def _mask(frame: _Frame) -> Path | None:
 
 
 def _picture(frame: _Frame, images: Path | None) -> tuple[str, Path]:
-    image = frame.file("file_path")
+    name = frame.name("file_path")
+    image = frame.file("file_path") if images is None or name is None else images / PurePosixPath(name.replace("\\", "/")).name
     if image is None:
         raise frame.complaint("file_path", "the picture's path")
-    if images is not None:
-        image = images / image.name
     if not image.is_file():  # Blender's data sets leave the suffix out
         with_suffix = [image.with_name(image.name + suffix) for suffix in IMAGE_SUFFIXES]
         image = next((path for path in with_suffix if path.is_file()), image)
@@ -184,4 +187,4 @@ def _points(document: Mapping[str, Any], path: Path) -> PointSet | None:
         return None
     if not isinstance(name, str) or not name:
         raise InputError(f"ply_file_path is {name!r}, expected a path relative to the file", path=path)
-    return read_points(path.parent / name)
+    return read_points(inner_path(path.parent, name, place="ply_file_path", path=path))

@@ -84,6 +84,8 @@ def test_any_byte_changed_is_read_or_refused(tmp_path):
         ("cameras", "160", "160.5", "'160.5', expected a whole number"),
         ("cameras", "7 PINHOLE", "70 PINHOLE", "is of camera 7, which the cameras file lacks"),
         ("images", "a_view.png", "", "holds 9 words"),
+        ("images", "a_view.png", "../images/a_view.png", r"view names '\.\./images/a_view.png', which lies outside of"),
+        ("images", "a_view.png", "/etc/a_view.png", "view names '/etc/a_view.png', which lies outside of"),
         ("images", "9 0.", "9 1.", "quaternion of length"),
         ("points3D", "5.125", "inf", "'inf', expected a finite number"),
         ("points3D", "4 1 2 3 0 0 51 0.1", "4 1 2", "holds 3 words"),

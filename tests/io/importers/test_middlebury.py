@@ -23,7 +23,9 @@ DINO = Path(__file__).parents[3] / "../shared/data/middlebury_dino"
         ("a_view.png ", "a view.png ", "line 2 holds 23 words, expected 22"),
         ("a_view.png 190", "a_view.png nan", "line 2 holds 'nan'"),
         ("a_view.png 190", "a_view.png -190", "line 2: K is singular"),
-        ("a_view.png", "../a_view.png", "1 of 2 cameras have no picture"),
+        ("a_view.png", "c_view.png", "1 of 2 cameras have no picture"),
+        ("a_view.png", "../a_view.png", r"line 2 names '\.\./a_view.png', which lies outside of"),
+        ("a_view.png", "/etc/a_view.png", r"line 2 names '/etc/a_view\.png', which lies outside of"),
     ],
 )
 def test_faults_are_named(tmp_path, old, new, words):

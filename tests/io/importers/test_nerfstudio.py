@@ -70,6 +70,11 @@ def test_points_and_masks_are_named_by_the_file(path):
     assert imported.masks == (None, path.parent / "images" / "b_view.png")
 
 
+def test_pictures_of_a_given_folder_are_found_by_their_names_alone(path):
+    change(path, 0, file_path="/elsewhere/a_view.png")
+    assert read_nerfstudio(path, images=path.parent / "images").images[0] == path.parent / "images" / "a_view.png"
+
+
 def test_lenses_are_read(path):
     change(path, 0, k1=0.1, k2=0.2, k3=0.3, k4=0.4, p1=0.5, p2=0.6)
     change(path, 1, camera_model="OPENCV_FISHEYE", k1=0.0)
@@ -96,6 +101,10 @@ def test_lenses_are_read(path):
         (0, {"file_path": None}, r"frames\[0\].file_path is missing"),
         (0, {"file_path": "images/c_view.png"}, r"1 of 2 cameras have no picture; the first is images/c_view.png"),
         (0, {"mask_path": "masks/a.png"}, r"frames\[0\].mask_path names .*masks/a.png, which does not exist"),
+        (1, {"file_path": "../b_view.png"}, r"frames\[1\].file_path names '\.\./b_view.png', which lies outside of"),
+        (1, {"file_path": "/b_view.png"}, r"frames\[1\].file_path names '/b_view.png', which lies outside of"),
+        (0, {"mask_path": "images/../../a.png"}, r"frames\[0\].mask_path names .*a.png', which lies outside of"),
+        (None, {"ply_file_path": "..\\sparse.ply"}, "ply_file_path names .*sparse.ply', which lies outside of"),
         (0, {"transform_matrix": None}, r"frames\[0\].transform_matrix is missing"),
         (0, {"transform_matrix": [[1, 2], [3, 4]]}, "expected 4 rows of 4 finite numbers"),
         (0, {"transform_matrix": [["a"] * 4] * 4}, "expected 4 rows of 4 finite numbers"),

@@ -218,7 +218,8 @@ def fuse(
         raise UsageError("--json and -o - both want stdout", hint="write the surface to a file, or leave --json out")
     job = FuseJob(places, target, chosen, scene, "points" if points else "mesh", memory_limit, device, overwrite)
     with Console(quiet=quiet, verbose=verbose) as console:
-        record = check(job, console.note) if dry_run else fuse_files(job, DisplayHooks(console))
+        hooks = DisplayHooks(console)
+        record = check(job, hooks) if dry_run else fuse_files(job, hooks)
     if dry_run or json:
         emit(record, json=json)
     elif target != "-":

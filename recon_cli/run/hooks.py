@@ -105,6 +105,10 @@ class DisplayHooks:
         """Show a sentence."""
         self._display.note(text)
 
+    def warn(self, text: str) -> None:
+        """Show what the person should not miss."""
+        self._display.warn(text)
+
     def should_stop(self) -> bool:
         """Signals end such a computation by themselves."""
         return False

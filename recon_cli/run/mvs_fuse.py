@@ -19,8 +19,9 @@ from recon_cli.core.scene import Scene
 from recon_cli.io.atomic import check_output_folder
 from recon_cli.io.streams import is_stream
 from recon_cli.run.device import choose_device
+from recon_cli.run.hooks import DisplayHooks
 from recon_cli.run.memory import give_back_memory, hold_maps_apart
-from recon_cli.run.mvs_maps import Note, collect
+from recon_cli.run.mvs_maps import collect
 from recon_cli.run.mvs_outputs import write_surface
 from recon_cli.systems.mvs.config import FusionConfig, MvsRecipe
 from recon_cli.systems.mvs.consistency import filter_depths
@@ -90,7 +91,7 @@ def recipe_of(source: Path, name: str | None, changes: Sequence[str] | None) -> 
     return load_recipe(name or (own if own.exists() else DEFAULT_RECIPE), MvsRecipe, changes)
 
 
-def check(job: FuseJob, note: Note) -> dict[str, Any]:
+def check(job: FuseJob, hooks: DisplayHooks) -> dict[str, Any]:
     """Read all inputs and say what a fusion would do, without writing.
 
     Raises:
@@ -98,11 +99,11 @@ def check(job: FuseJob, note: Note) -> dict[str, Any]:
     """
     _check_out(job)
     choose_device(job.device)
-    scene, _ = collect(job.sources, scene=job.scene, note=note)
+    scene, _ = collect(job.sources, scene=job.scene, note=hooks.note, warn=hooks.warn)
     return {"plan": "fuse", "out": job.out, "views": len(scene), "product": job.product}
 
 
-def fuse_files(job: FuseJob, hooks: Hooks) -> dict[str, Any]:
+def fuse_files(job: FuseJob, hooks: DisplayHooks) -> dict[str, Any]:
     """Read depth maps, fuse them, write the surface, and return the record.
 
     Raises:
@@ -111,7 +112,7 @@ def fuse_files(job: FuseJob, hooks: Hooks) -> dict[str, Any]:
     _check_out(job)
     device = choose_device(job.device)
     hold_maps_apart()
-    scene, maps = collect(job.sources, scene=job.scene, note=hooks.note)
+    scene, maps = collect(job.sources, scene=job.scene, note=hooks.note, warn=hooks.warn)
     # The optimised maps are as large as what the filter leaves of them: they are let go before the volume is filled.
     maps = confirm_depths(scene, maps, job.recipe, hooks=hooks, device=device)
     give_back_memory()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from recon_cli.core.cameras import Cameras
@@ -16,6 +16,7 @@ from recon_cli.io.scenes import read_scene
 from recon_cli.run.folder import RECORD
 from recon_cli.run.mvs_inputs import read_scene_cameras
 from recon_cli.run.mvs_outputs import CAMERAS, FinishedViews, read_params
+from recon_cli.run.shards import Shard
 
 Note = Callable[[str], None]
 
@@ -28,20 +29,29 @@ class MapSource:
         scene: the scene folder that they are of.
         max_size: longest side that its pictures are shrunk to [px], or None.
         maps: depth and confidence.
+        shard: the part of the scene's views that these are.
     """
 
     scene: Path
     max_size: int | None
     maps: DepthMaps
+    shard: Shard = field(default_factory=Shard)
 
 
-def collect(sources: Sequence[Path], *, scene: Path | None = None, note: Note = lambda text: None) -> tuple[Scene, DepthMaps]:
+def collect(
+    sources: Sequence[Path],
+    *,
+    scene: Path | None = None,
+    note: Note = lambda text: None,
+    warn: Note = lambda text: None,
+) -> tuple[Scene, DepthMaps]:
     """The depth maps of runs or of a scene folder, in the order of the scene's views, and their pictures at the same size.
 
     Args:
         sources: run folders of one scene, or one scene folder with depth/.
         scene: where the scene is, if it has moved since the runs.
         note: told of values that count as nothing, and of views without a map.
+        warn: told of shards that are not among the sources.
 
     Raises:
         InputError: a source is neither, a run is not finished, runs are of different scenes, or two have the same view.
@@ -50,12 +60,14 @@ def collect(sources: Sequence[Path], *, scene: Path | None = None, note: Note = 
     first = parts[0]
     for source, part in zip(sources[1:], parts[1:], strict=True):
         if (part.scene, part.max_size) != (first.scene, first.max_size):
-            seen, expected = (f"{item.scene} at {item.max_size or 'full'} size" for item in (part, first))
-            raise InputError(f"is of {seen}, {sources[0]} of {expected}", path=source, hint="fuse shards of one scene at one size")
+            seen, expected = (f"{item.scene} at {_size_in_words(item.max_size)}" for item in (part, first))
+            hint = "give shards of one scene, made with one --max-size"
+            raise InputError(f"is a run of {seen}, {sources[0]} one of {expected}", path=source, hint=hint)
+    _check_views_once(sources, parts)
+    absent = missing_shards([part.shard for part in parts])
+    if absent:
+        warn(f"the sources lack shard {absent}; what only its views show will not be in the surface")
     names = [name for part in parts for name in part.maps.cameras.names]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise InputError(f"has a depth map of view {twice[0]}, another source too", path=sources[-1], hint="give each shard once")
     maps = DepthMaps.joined([part.maps for part in parts])
     order = [name for name in read_scene_cameras(first.scene).cameras.names if name in set(names)]
     unknown = sorted(set(names) - set(order))
@@ -63,6 +75,37 @@ def collect(sources: Sequence[Path], *, scene: Path | None = None, note: Note = 
         raise InputError(f"has no view {unknown[0]}, of which there is a depth map", path=first.scene, hint="give the runs' scene: --scene")
     maps = maps.chosen([maps.cameras.names.index(name) for name in order])
     return read_pictures(first.scene, order, max_size=first.max_size), maps
+
+
+def missing_shards(given: Sequence[Shard]) -> str:
+    """The shards that the given ones lack, in words; empty where they are complete."""
+    absent = [
+        str(Shard(index, count))
+        for count in sorted({shard.count for shard in given})
+        for index in range(1, count + 1)
+        if Shard(index, count) not in given
+    ]
+    if not absent:
+        return ""
+    rest = f" and {len(absent) - 3} more" if len(absent) > 3 else ""
+    return f"{', '.join(absent[:3])}{rest}"
+
+
+def _size_in_words(max_size: int | None) -> str:
+    return "full size" if max_size is None else f"{max_size} px"
+
+
+def _check_views_once(sources: Sequence[Path], parts: Sequence[MapSource]) -> None:
+    holder: dict[str, Path] = {}
+    for source, part in zip(sources, parts, strict=True):
+        for name in part.maps.cameras.names:
+            if name in holder:
+                raise InputError(
+                    f"has a depth map of view {name}, as {holder[name]} has; expected one map a view",
+                    path=source,
+                    hint="give each shard once, and either all shards or the whole run",
+                )
+            holder[name] = source
 
 
 def read_pictures(scene: Path, names: Sequence[str], *, max_size: int | None) -> Scene:
@@ -127,4 +170,4 @@ def _read_run(run: Path, scene: Path | None) -> MapSource:
     place = (scene or Path(params["scene"])).resolve()
     if not place.is_dir():
         raise InputError(f"was made from {place}, which is not there", path=run, hint="say with --scene DIR where the scene is now")
-    return MapSource(place, params.get("max_size"), read_run_maps(run / "out"))
+    return MapSource(place, params.get("max_size"), read_run_maps(run / "out"), Shard.parse(params.get("shard")))

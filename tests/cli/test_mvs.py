@@ -220,6 +220,14 @@ def test_fusing_shards_is_fusing_the_whole(finished, shards, tmp_path, capsys):
     assert (tmp_path / "mesh.ply").read_bytes() == (finished / "out" / "mesh.ply").read_bytes()
 
 
+def test_a_shard_that_is_not_given_is_missed(shards, tmp_path, capsys):
+    arguments = ["-o", str(tmp_path / "mesh.ply"), "-q", "--dry-run"]
+    assert run(["mvs", "fuse", str(shards[0]), *arguments]) == 0
+    assert said(capsys)[1] == "warning: the sources lack shard 2/2; what only its views show will not be in the surface\n"
+    assert run(["mvs", "fuse", *map(str, shards), *arguments]) == 0
+    assert said(capsys)[1] == ""
+
+
 def test_fuse_of_a_run_writes_points_too_and_keeps_its_recipe(finished, tmp_path, capsys):
     out = tmp_path / "cloud.ply"
     assert run(["mvs", "fuse", str(finished), "-o", str(out), "--points", "--json", "-q"]) == 0
@@ -439,13 +447,18 @@ def test_fuse_names_what_does_not_fit(finished, shards, stereo_scene, tmp_path, 
     unfinished = tmp_path / "unfinished"
     shutil.copytree(finished, unfinished)
     (unfinished / "checkpoints" / "groups.jsonl").write_text('{"views": ["a", "b"]}\n{"vie')
+    small = tmp_path / "small"
+    shutil.copytree(shards[1], small)
+    params = read_json(small / "out" / "params.json")
+    (small / "out" / "params.json").write_text(json.dumps({**params, "max_size": 48}))
     (tmp_path / "file.ply").write_text("mine")
     for sources, out, words in (
         ([tmp_path / "none"], "mesh.ply", "does not exist"),
         ([stereo_scene.folder], "mesh.ply", "has no depth/"),
         ([moved], "mesh.ply", "--scene DIR"),
         ([unfinished], "mesh.ply", "3 of 5 views"),
-        ([finished, shards[0]], "mesh.ply", "another source too"),
+        ([finished, shards[0]], "mesh.ply", f"{shards[0]}: has a depth map of view a, as {finished} has"),
+        ([shards[0], small], "mesh.ply", f"at 48 px, {shards[0]} one of {stereo_scene.folder} at full size"),
         ([finished], "mesh.stl", ".stl"),
         ([finished], "file.ply", "--overwrite"),
     ):

@@ -80,6 +80,11 @@ class VisualHull:
         """Whether nothing is left."""
         return not len(self.cells) and not bool((self.table == FULL).any())
 
+    @property
+    def inside(self) -> int:
+        """Voxels that lie wholly inside all outlines."""
+        return BRICK**3 * int((self.table == FULL).sum()) + int(self.cells.sum()) - len(self.outline)
+
     def occupied(self, voxels: Tensor) -> Tensor:  # [N, 3] int64 -> [N] bool
         """Whether voxels belong to the hull; those outside the grid do not."""
         is_within = ((voxels >= 0) & (voxels < torch.tensor(self.shape, device=voxels.device))).all(dim=1)

@@ -81,6 +81,9 @@ class Estimate:
 def estimate(scene: Scene, recipe: MvsRecipe, *, share: float = 1.0, has_fusion: bool = True, costs: Costs = COSTS) -> Estimate:
     """Time and memory of a run.
 
+    The volume of the fusion is counted at the usual voxel. What a finer one (``fusion.voxel``) or a closed solid takes depends on the
+    depths, which are not there yet: ``fusion.memory_limit_mb`` bounds it when it is made.
+
     Args:
         scene: the views that take part.
         recipe: how they are reconstructed.

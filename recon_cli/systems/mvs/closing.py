@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor
@@ -11,9 +11,9 @@ from torch import Tensor
 from recon_cli.core.depth_maps import DepthMaps
 from recon_cli.core.errors import InputError
 from recon_cli.core.scene import Scene
-from recon_cli.core.tsdf import BLOCK, SparseGrid, TsdfVolume, block_coordinates, block_keys, check_memory
+from recon_cli.core.tsdf import BLOCK, BYTES_PER_BLOCK, SparseGrid, TsdfVolume, block_coordinates, block_keys, check_memory
 from recon_cli.kernels.closing import outline_distances, relax, silhouette_bound
-from recon_cli.kernels.tsdf import Integration, accumulate, touched_grid
+from recon_cli.kernels.tsdf import Integration, Sums, accumulate, touched_grid
 from recon_cli.kernels.visual_hull import VisualHull
 from recon_cli.systems.mvs.config import FusionConfig
 
@@ -22,11 +22,14 @@ from recon_cli.systems.mvs.config import FusionConfig
 _GUESSED = 0.01
 # Weight of views at which a voxel near a surface is half certain.
 _HALF = 0.3
-# Bytes of a voxel more than in an open volume: target, certainty, two fields, bound.
+# Bytes of a voxel more than the twelve of an open volume: of target, certainty, bound, weight and two fields at once, and what is between.
 _EXTRA_BYTES = 20
+# What the outline and the ring around it add to the cube root of the inside's volume [blocks]: at least (Brunn and Minkowski's inequality,
+# rounded down), and at the sphere of the tests.
+_RINGS = (1.5, 4.5)
 # A bound [voxels] above this is no distance: too few views see the place.
 _FAR = 1e5
-# Blocks whose corners are asked for the hull at once.
+# Blocks, or voxels, that are asked for the hull at once.
 _CHUNK = 1 << 20
 
 
@@ -59,6 +62,7 @@ def closed_volume(
     """
     if hull.is_empty or scene.masks is None:
         raise InputError("the visual hull is empty; a closed surface needs one", hint="look at the masks, or tolerate more views")
+    _check_inside(hull, voxel, config)
     distances = outline_distances(scene.masks)
 
     def bound(grid: SparseGrid, points: Tensor) -> Tensor:
@@ -67,25 +71,53 @@ def closed_volume(
         )
         return outlines if scene.bounds is None else torch.maximum(outlines, _box_distance(grid, points, scene.bounds))
 
-    grid = _solid_grid(touched_grid(maps, voxel, truncation=config.truncation), hull, bound)
+    near = touched_grid(maps, voxel, truncation=config.truncation)
+    check_memory(near, config.memory_limit_mb, extra=_EXTRA_BYTES)
+    grid = _solid_grid(near, hull, bound)
     check_memory(grid, config.memory_limit_mb, extra=_EXTRA_BYTES, dimensions=3)
     sums = accumulate(maps, grid, integration, each=each)
-    outside = bound(grid, _voxel_places(grid)) / config.truncation
     target, certainty = _evidence(sums, integration.free_space)
-    target = torch.maximum(target, outside.clamp(-1, 1))
-    certainty = torch.where(outside > 0, 1.0, certainty)
-    field = torch.maximum(relax(grid, target, certainty), outside.clamp(-1, 1))
-    return TsdfVolume(grid, _sealed(grid, field), sums.weight, integration.truncation * voxel)
+    weight = sums.weight
+    del sums
+    outside = _outside(grid, bound, config.truncation)
+    torch.maximum(target, outside, out=target)
+    certainty.masked_fill_(outside > 0, 1.0)
+    field = relax(grid, target, certainty)
+    torch.maximum(field, outside, out=field)
+    return TsdfVolume(grid, _sealed(grid, field), weight, integration.truncation * voxel)
 
 
-def _evidence(sums, free_space: float) -> tuple[Tensor, Tensor]:  # [B, 512] each
-    """What the views say of a voxel, in [-1, 1], and how certain it is."""
+def _check_inside(hull: VisualHull, voxel: float, config: FusionConfig) -> None:
+    """Refuse a volume that the hull's inside alone makes too large, before its blocks are looked for one by one."""
+    side = hull.inside ** (1 / 3) * hull.voxel / (BLOCK * voxel)
+    most = config.memory_limit_mb * 2**20 / (BYTES_PER_BLOCK + BLOCK**3 * _EXTRA_BYTES)
+    least, likely = ((side + ring) ** 3 for ring in _RINGS)
+    if least <= most:
+        return
+    fitting = voxel * side / max(most ** (1 / 3) - _RINGS[1], 1.0) * 1.05
+    raise InputError(
+        f"a closed volume with voxels of {voxel:.3g} takes about {config.memory_limit_mb * likely / most:.0f} MB, "
+        f"more than the limit of {config.memory_limit_mb} MB",
+        hint=f"use voxels of {fitting:.3g} (scene units) or raise the memory limit",
+    )
+
+
+def _evidence(sums: Sums, free_space: float) -> tuple[Tensor, Tensor]:  # [B, 512] each
+    """What the views say of a voxel, in [-1, 1], and how certain it is. Overwrites ``sums.moment``."""
     moment, weight, free = sums.moment, sums.weight, sums.free
     is_free = (free > free_space * weight) & (free > 0)
-    target = torch.where(weight > 0, moment / weight.clamp(min=1e-12), -1.0)
+    target = moment.div_(weight.clamp(min=1e-12)).masked_fill_(weight <= 0, -1.0)
     target.masked_fill_(is_free, 1.0)
-    certainty = (weight / (weight + _HALF)).clamp(min=_GUESSED)
+    certainty = (weight / (weight + _HALF)).clamp_(min=_GUESSED)
     return target, certainty.masked_fill_(is_free, _GUESSED)
+
+
+def _outside(grid: SparseGrid, bound: Callable[[SparseGrid, Tensor], Tensor], truncation: float) -> Tensor:  # [B, 512]
+    """The distance to the outer bound over the truncation, in [-1, 1], positive outside; some blocks after the other."""
+    found = torch.empty(len(grid), BLOCK**3, device=grid.blocks.device)
+    for part, blocks in zip(found.split(_CHUNK // BLOCK**3), grid.blocks.split(_CHUNK // BLOCK**3), strict=True):
+        part.copy_((bound(grid, _voxel_places(blocks)) / truncation).clamp_(-1, 1))
+    return found
 
 
 def _solid_grid(near: SparseGrid, hull: VisualHull, bound: Callable[[SparseGrid, Tensor], Tensor]) -> SparseGrid:
@@ -100,7 +132,7 @@ def _solid_grid(near: SparseGrid, hull: VisualHull, bound: Callable[[SparseGrid,
             hint=f"use voxels of {near.voxel * (count / 2**26) ** (1 / 3):.3g} (scene units) or larger ones",
         )
     kept = []
-    for part in torch.cartesian_prod(*axes).split(_CHUNK):
+    for part in _lattice(axes):
         part = part.to(near.blocks.device)
         # The bound is never larger than the distance; a block's corners are 0.87 of its side from its middle.
         reach = 0.87 * BLOCK + 2
@@ -110,6 +142,13 @@ def _solid_grid(near: SparseGrid, hull: VisualHull, bound: Callable[[SparseGrid,
         middle[lost] = _least_bound(part[lost], near, bound)
         kept.append(part[middle < reach])
     return SparseGrid(near.origin, near.voxel, block_coordinates(torch.unique(block_keys(torch.cat(kept)))))
+
+
+def _lattice(axes: list[Tensor]) -> Iterator[Tensor]:  # [N, 3] each
+    """All places of three axes, some layers after the other."""
+    layers = max(1, _CHUNK // (len(axes[1]) * len(axes[2])))
+    for some in axes[0].split(layers):
+        yield torch.cartesian_prod(some, axes[1], axes[2])
 
 
 def _box_distance(grid: SparseGrid, points: Tensor, bounds: Tensor) -> Tensor:  # [..., 3] -> [...]
@@ -140,8 +179,8 @@ def _least_bound(blocks: Tensor, near: SparseGrid, bound: Callable[[SparseGrid, 
     return torch.stack([bound(near, blocks.float() * BLOCK + place) for place in places]).amin(dim=0)
 
 
-def _voxel_places(grid: SparseGrid) -> Tensor:  # [B, 512, 3] float32
-    """Places of all voxels [voxels from the origin]."""
-    steps = torch.arange(BLOCK**3, device=grid.blocks.device)
+def _voxel_places(blocks: Tensor) -> Tensor:  # [B, 3] -> [B, 512, 3] float32
+    """Places of the blocks' voxels [voxels from the origin]."""
+    steps = torch.arange(BLOCK**3, device=blocks.device)
     local = torch.stack([steps % BLOCK, steps // BLOCK % BLOCK, steps // BLOCK**2], dim=-1)
-    return (grid.blocks[:, None] * BLOCK + local).float()
+    return (blocks[:, None] * BLOCK + local).float()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -11,8 +12,11 @@ from torch import Tensor
 
 from recon_cli.core.errors import InputError
 from recon_cli.core.mesh import Mesh
-from recon_cli.core.tsdf import SparseGrid
+from recon_cli.core.tsdf import BLOCK, SparseGrid
 from recon_cli.kernels.closing import outline_distances, relax, silhouette_bound
+from recon_cli.kernels.hull_box import scene_hull
+from recon_cli.kernels.tsdf import Integration
+from recon_cli.systems.mvs import closing
 from recon_cli.systems.mvs.config import FusionConfig
 from recon_cli.systems.mvs.fusion import fuse
 from tests.systems.mvs.sphere_rig import CENTRE, RADIUS, around, scene_of, sphere_maps
@@ -76,6 +80,43 @@ def test_a_solid_beyond_the_limit_names_the_voxel_that_fits() -> None:
         fuse(maps, scene_of(maps), CONFIG.model_copy(update={"voxel": 0.02, "memory_limit_mb": 16}))
     fitting = float(str(refused.value.hint).split()[3])
     fuse(maps, scene_of(maps), CONFIG.model_copy(update={"voxel": fitting, "memory_limit_mb": 16}))
+
+
+@pytest.mark.parametrize("voxel", [0.002, 0.005])
+def test_a_voxel_far_too_fine_is_refused_before_its_blocks_are_listed(voxel, monkeypatch) -> None:
+    maps = sphere_maps()
+    monkeypatch.setattr(closing, "_solid_grid", lambda *more: pytest.fail("blocks were listed"))
+    with pytest.raises(InputError, match="more than the limit of 60 MB") as refused:
+        fuse(maps, scene_of(maps), CONFIG.model_copy(update={"voxel": voxel, "memory_limit_mb": 60}))
+    monkeypatch.undo()
+    fitting = float(str(refused.value.hint).split()[3])
+    assert voxel < fitting < 0.02
+    fuse(maps, scene_of(maps), CONFIG.model_copy(update={"voxel": fitting, "memory_limit_mb": 60}))
+
+
+@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="the peak of memory can be set back on Linux only")
+def test_a_closed_volume_takes_no_more_memory_than_is_counted() -> None:
+    maps = sphere_maps()
+    scene, config = scene_of(maps), CONFIG.model_copy(update={"voxel": 0.01})
+    hull, integration = scene_hull(scene, resolution=96), Integration(footprint=0.02)
+    closing.closed_volume(maps, scene, hull, 0.08, config, integration)  # what is compiled and loaded once
+    before = set_peak_back()
+    grid = closing.closed_volume(maps, scene, hull, config.voxel, config, integration).grid
+    counted = (grid.bytes + len(grid) * BLOCK**3 * closing._EXTRA_BYTES) / 2**20
+    assert counted > 150
+    assert peak_now() - before < 1.1 * counted
+
+
+def set_peak_back() -> float:
+    """Forget the peak of this process's memory; what it takes now [MB]."""
+    Path("/proc/self/clear_refs").write_text("5")
+    return peak_now()
+
+
+def peak_now() -> float:
+    """The peak of this process's memory [MB]."""
+    (line,) = [line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM")]
+    return int(line.split()[1]) / 1024
 
 
 def test_the_silhouettes_bound_is_that_of_a_sphere() -> None:

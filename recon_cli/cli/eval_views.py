@@ -128,13 +128,14 @@ def silhouette(
     from recon_cli.metrics.silhouette import silhouette_overlaps
     from recon_cli.render.depth import mesh_depths
 
+    console = Console(quiet=quiet, verbose=verbose)
     surface = read_mesh_surface(mesh)
-    seen = read_scene(scene, max_size=max_size)
+    seen = read_scene(scene, max_size=max_size, note=console.note)
     if views:
         seen = seen.chosen(_view_numbers(views, seen.cameras.names, scene))
     records = [one.record() for one in silhouette_overlaps(seen, mesh_depths(surface, seen.cameras))]
     least = {"least_iou": min(float(record["iou"]) for record in records)}
-    _emit_views(records, ("iou", "missing", "beyond"), least, json, Console(quiet=quiet, verbose=verbose))
+    _emit_views(records, ("iou", "missing", "beyond"), least, json, console)
 
 
 def _emit_views(records: list[dict[str, Any]], keys: Sequence[str], more: dict[str, Any], json: bool, console: Console) -> None:

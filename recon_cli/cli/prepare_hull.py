@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from recon_cli.cli.console import emit
+from recon_cli.cli.console import Console, emit
 from recon_cli.cli.options import Json, MaxSize, Out, Overwrite
 
 
@@ -40,6 +40,6 @@ def hull(
 
     names = tuple(name.strip() for name in leave_out.split(",")) if leave_out else ()
     options = HullOptions(resolution, tolerance, minimum_views, max_size, names)
-    record = write_hull(scene, out, options, overwrite=overwrite)
+    record = write_hull(scene, out, options, overwrite=overwrite, note=Console().note)
     if not is_stream(out):
         emit(record if json else out, json=json)

@@ -52,10 +52,21 @@ def read_frame(path: PathText, *, upright: bool = True) -> Tensor:  # [H, W, 3]
     Raises:
         InputError: as ``read_image``.
     """
-    pixels = _colour(_read_pixels(path, upright=upright))
-    if pixels.dtype == np.uint16:
-        pixels = ((pixels.astype(np.uint32) * 255 + 32767) // 65535).astype(np.uint8)
-    return torch.from_numpy(np.ascontiguousarray(pixels))
+    return _frame(_read_pixels(path, upright=upright))
+
+
+def read_cutout(path: PathText) -> tuple[Tensor, Tensor | None]:  # [H, W, 3], [H, W]
+    """A picture as ``read_frame`` gives it, and the mask in its alpha channel.
+
+    The mask is uint8, 255 where alpha is at least half of the largest value and 0 elsewhere; None where there is no alpha channel, or it
+    is opaque everywhere.
+
+    Raises:
+        InputError: as ``read_image``.
+    """
+    pixels = _read_pixels(path)
+    alpha = _alpha(pixels if pixels.ndim == 3 else pixels[..., None])
+    return _frame(pixels), None if alpha is None else torch.from_numpy(mask_of(alpha))
 
 
 def read_mask(path: PathText) -> Tensor:  # [H, W]
@@ -85,9 +96,11 @@ def mask_of(
     """
     channels = pixels if pixels.ndim == 3 else pixels[..., None]
     largest = np.iinfo(channels.dtype).max
-    if channels.shape[-1] in (2, 4):
-        alpha = channels[..., -1:]
-        channels = channels[..., :-1] if bool((alpha == largest).all()) else alpha
+    alpha = _alpha(channels)
+    if alpha is not None:
+        channels = alpha
+    elif channels.shape[-1] in (2, 4):
+        channels = channels[..., :-1]
     level = channels.max(axis=-1)
     threshold = 1 if binary and level.max(initial=0) == 1 else _MASK_THRESHOLD * (largest // 255)
     return np.where(level >= threshold, np.uint8(255), np.uint8(0))
@@ -213,6 +226,20 @@ def _target_mode(metadata: dict[str, Any]) -> str | None:
     if mode in ("P", "PA"):
         return "RGBA" if mode == "PA" or "transparency" in metadata else "RGB"
     return "RGB" if mode in ("CMYK", "YCbCr", "HSV", "LAB", "RGBX") else None
+
+
+def _frame(pixels: np.ndarray) -> Tensor:  # [H, W, 3] uint8
+    pixels = _colour(pixels)
+    if pixels.dtype == np.uint16:
+        pixels = ((pixels.astype(np.uint32) * 255 + 32767) // 65535).astype(np.uint8)
+    return torch.from_numpy(np.ascontiguousarray(pixels))
+
+
+def _alpha(channels: np.ndarray) -> np.ndarray | None:  # [H, W, 1 to 4] -> [H, W, 1]
+    """The alpha channel, where there is one that is not opaque everywhere."""
+    if channels.shape[-1] not in (2, 4) or bool((channels[..., -1] == np.iinfo(channels.dtype).max).all()):
+        return None
+    return channels[..., -1:]
 
 
 def _colour(pixels: np.ndarray) -> np.ndarray:  # [H, W, 3]

@@ -22,7 +22,7 @@ from recon_cli.core.scene import Scene
 from recon_cli.io.atomic import PathText, check_output_folder
 from recon_cli.io.cameras import CameraFile, read_camera_file, write_cameras
 from recon_cli.io.depth_folders import write_depth_maps
-from recon_cli.io.images import IMAGE_SUFFIXES, image_size, read_frame, read_mask, write_image
+from recon_cli.io.images import IMAGE_SUFFIXES, image_size, read_cutout, read_frame, read_mask, write_image
 from recon_cli.io.points import read_points, write_points
 
 CAMERAS, IMAGES, MASKS, POINTS = "cameras.json", "images", "masks", "points.ply"
@@ -30,16 +30,26 @@ _SAME_PLACE = 1e-9  # of the cameras' distances from the origin: nothing but rou
 _T = TypeVar("_T")
 
 
-def read_scene(path: PathText, *, max_size: int | None = None, leave_out: Sequence[str] = ()) -> Scene:
+def read_scene(
+    path: PathText,
+    *,
+    max_size: int | None = None,
+    leave_out: Sequence[str] = (),
+    note: Callable[[str], None] = lambda text: None,
+    skip: Callable[[str, str], None] | None = None,
+) -> Scene:
     """The calibrated views of a scene folder, or of its cameras.json.
 
-    The picture of a camera is the one that its record names, else images/NAME.*; its mask likewise, else masks/NAME.*. points.ply is taken
-    along where there is one. Everything that can be told from headers is checked before the first picture is decoded.
+    The picture of a camera is the one that its record names, else images/NAME.*; its mask likewise, else masks/NAME.*. Without any masks
+    the pictures' alpha channels are the masks, if one of them is not opaque. points.ply is taken along where there is one. Everything that
+    can be told from headers is checked before the first picture is decoded.
 
     Args:
         path: the folder, or its cameras.json.
         max_size: longest side [px]; larger pictures are shrunk with antialiasing (masks by majority of area), and their cameras with them.
         leave_out: names of views that are not wanted.
+        note: told that alpha channels are the masks.
+        skip: told name and reason of each view whose mask is empty, which is then left out; without it such a view is an error.
 
     Raises:
         InputError: a picture is missing, damaged or not of its camera's size, a mask likewise or empty, a mask is missing while other views
@@ -58,15 +68,19 @@ def read_scene(path: PathText, *, max_size: int | None = None, leave_out: Sequen
     _check_places(cameras, file)
     jobs = list(zip(images, masks, cameras.names, cameras.size.tolist(), strict=True))
     _in_parallel(lambda job: _check_sizes(*job), jobs)
-    views = _in_parallel(lambda job: _read_view(job[0], job[1], job[2], max_size), jobs)
+    is_cut_out = not any(masks) and not (file.parent / MASKS).is_dir()
+    views = _in_parallel(lambda job: _read_view(job[0], job[1], max_size, is_cut_out=is_cut_out), jobs)
+    if is_cut_out:
+        views = _completed(views, note)
     points = file.parent / POINTS
-    return Scene(
+    scene = Scene(
         shrunk(cameras, max_size),
         tuple(view[0] for view in views),
         tuple(view[1] for view in views if view[1] is not None) or None,
         read_points(points) if points.exists() else None,
         taken.bounds,
     )
+    return _without_empty(scene, [mask or image for image, mask in zip(images, masks, strict=True)], skip)
 
 
 def write_scene(
@@ -192,18 +206,38 @@ def _check_sizes(image: Path, mask: Path | None, name: str, size: list[int]) -> 
             )
 
 
-def _read_view(image: Path, mask: Path | None, name: str, max_size: int | None) -> tuple[Tensor, Tensor | None]:
-    pixels = _resized_image(read_frame(image), max_size)
-    if mask is None:
-        return pixels, None
-    inside = _resized_mask(read_mask(mask), max_size)
-    if not bool(inside.any()):
-        raise InputError(
-            f"the mask of camera {name!r} is empty: no pixel is inside",
-            path=mask,
-            hint="correct the mask, or leave the view out",
-        )
-    return pixels, inside
+_View = tuple[Tensor, Tensor | None]  # picture and mask
+
+
+def _read_view(image: Path, mask: Path | None, max_size: int | None, *, is_cut_out: bool) -> _View:
+    if is_cut_out:
+        pixels, levels = read_cutout(image)
+    else:
+        pixels, levels = read_frame(image), None if mask is None else read_mask(mask)
+    return _resized_image(pixels, max_size), None if levels is None else _resized_mask(levels, max_size)
+
+
+def _completed(views: Sequence[_View], note: Callable[[str], None]) -> list[_View]:
+    """The views of pictures with masks in their alpha channels; an opaque one among them shows nothing but the object."""
+    count = sum(inside is not None for _, inside in views)
+    if not count:
+        return list(views)
+    note(f"{count} of {len(views)} pictures are transparent in places: without {MASKS}/, their alpha channels are the masks")
+    return [(pixels, torch.ones(pixels.shape[:2], dtype=torch.bool) if inside is None else inside) for pixels, inside in views]
+
+
+def _without_empty(scene: Scene, files: Sequence[Path], skip: Callable[[str, str], None] | None) -> Scene:
+    """The scene without the views whose mask is empty; ``files`` hold the masks."""
+    empty = [index for index, mask in enumerate(scene.masks or ()) if not bool(mask.any())]
+    if not empty:
+        return scene
+    if skip is None or len(empty) == len(scene):
+        name = scene.cameras.names[empty[0]]
+        hint = "correct the mask, or leave the view out"
+        raise InputError(f"the mask of camera {name!r} is empty: no pixel is inside", path=files[empty[0]], hint=hint)
+    for index in empty:
+        skip(scene.cameras.names[index], "its mask is empty")
+    return scene.chosen([index for index in range(len(scene)) if index not in empty])
 
 
 def _resized_image(pixels: Tensor, max_size: int | None) -> Tensor:  # [H, W, 3] uint8

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,8 +36,17 @@ class HullOptions:
     leave_out: Sequence[str] = ()
 
 
-def write_hull(scene: Path, out: Path, options: HullOptions = HullOptions(), *, overwrite: bool = False) -> dict[str, Any]:
+def write_hull(
+    scene: Path,
+    out: Path,
+    options: HullOptions = HullOptions(),
+    *,
+    overwrite: bool = False,
+    note: Callable[[str], None] = lambda text: None,
+) -> dict[str, Any]:
     """Carve the visual hull of a scene folder's masks and write it as a closed mesh (PLY or OBJ, PLY on standard output for ``-``).
+
+    ``note`` is told what ``read_scene`` has to say.
 
     Returns:
         What was made: path, vertices, faces, voxel and bounds [scene units], and what each voxel was asked.
@@ -48,7 +57,8 @@ def write_hull(scene: Path, out: Path, options: HullOptions = HullOptions(), *, 
     """
     if not is_stream(out) and out.exists() and not overwrite:
         raise InputError("is already there", path=out, hint="--overwrite to replace it, or choose another -o")
-    loaded = read_scene(scene, max_size=options.max_size or MASK_PIXELS * options.resolution, leave_out=options.leave_out)
+    size = options.max_size or MASK_PIXELS * options.resolution
+    loaded = read_scene(scene, max_size=size, leave_out=options.leave_out, note=note)
     hull = scene_hull(loaded, resolution=options.resolution, tolerance=options.tolerance, minimum_views=options.minimum_views)
     mesh = hull.mesh()
     write_mesh(out, mesh.to(dtype=_precision(mesh, hull.voxel)))

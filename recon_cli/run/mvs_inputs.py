@@ -13,9 +13,8 @@ from recon_cli.core.mesh import Mesh
 from recon_cli.core.scene import Scene
 from recon_cli.io.cameras import CameraFile, read_camera_file
 from recon_cli.io.depth_folders import DepthKind, read_depth_maps
-from recon_cli.io.images import read_mask
 from recon_cli.io.meshes import read_mesh
-from recon_cli.io.scenes import CAMERAS, MASKS, read_scene
+from recon_cli.io.scenes import CAMERAS, read_scene
 
 
 @dataclass(frozen=True)
@@ -79,39 +78,23 @@ def load_inputs(sources: MvsSources, note: Callable[[str], None] = lambda text: 
         InputError: a file is missing, malformed, or does not fit the others, or fewer than two views are left.
         UsageError: a view is named that the scene does not have.
     """
-    file = read_scene_cameras(sources.scene)
-    names = file.cameras.names
-    chosen = chosen_views(names, sources)
-    skipped = dict.fromkeys(empty_views(sources.scene, file, chosen), "its mask is empty")
-    kept = [name for name in chosen if name not in skipped]
-    if len(kept) < 2:
+    names = read_scene_cameras(sources.scene).cameras.names
+    chosen = set(chosen_views(names, sources))
+    skipped: dict[str, str] = {}
+    others = [name for name in names if name not in chosen]
+    scene = read_scene(sources.scene, max_size=sources.max_size, leave_out=others, note=note, skip=skipped.__setitem__)
+    if len(scene) < 2:
         reasons = "".join(f"; {name}: {reason}" for name, reason in skipped.items())
         raise InputError(
-            f"{len(kept)} of {len(names)} views can be used, expected at least 2{reasons}",
+            f"{len(scene)} of {len(names)} views can be used, expected at least 2{reasons}",
             path=sources.scene,
             hint="check the masks, --views and --leave-out",
         )
-    scene = read_scene(sources.scene, max_size=sources.max_size, leave_out=[name for name in names if name not in set(kept)])
     mesh = None if sources.mesh is None else read_mesh(sources.mesh, geometry_only=True)
     maps = None
     if sources.depth is not None:
         maps = read_depth_maps(sources.depth, scene.cameras, depth_kind=sources.depth_kind, is_partial=True, note=note)
     return MvsInputs(scene, skipped, mesh, maps)
-
-
-def empty_views(scene: Path, file: CameraFile, names: Sequence[str]) -> list[str]:
-    """Those of the named views whose mask has no pixel inside; a mask that cannot be read is left to whoever needs it."""
-    found = []
-    for name in names:
-        path = file.masks[file.cameras.names.index(name)] or scene / MASKS / f"{name}.png"
-        if not path.exists():
-            continue
-        try:
-            is_empty = not bool(read_mask(path).any())
-        except InputError:
-            continue
-        found += [name] if is_empty else []
-    return found
 
 
 def read_scene_cameras(scene: Path) -> CameraFile:

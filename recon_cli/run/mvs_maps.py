@@ -74,7 +74,7 @@ def collect(
     if unknown:
         raise InputError(f"has no view {unknown[0]}, of which there is a depth map", path=first.scene, hint="give the runs' scene: --scene")
     maps = maps.chosen([maps.cameras.names.index(name) for name in order])
-    return read_pictures(first.scene, order, max_size=first.max_size), maps
+    return read_pictures(first.scene, order, max_size=first.max_size, note=note), maps
 
 
 def missing_shards(given: Sequence[Shard]) -> str:
@@ -108,15 +108,15 @@ def _check_views_once(sources: Sequence[Path], parts: Sequence[MapSource]) -> No
             holder[name] = source
 
 
-def read_pictures(scene: Path, names: Sequence[str], *, max_size: int | None) -> Scene:
-    """The named views of a scene.
+def read_pictures(scene: Path, names: Sequence[str], *, max_size: int | None, note: Note = lambda text: None) -> Scene:
+    """The named views of a scene; ``note`` as for ``read_scene``.
 
     Raises:
         InputError: a picture is missing or damaged.
     """
     wanted = set(names)
     others = [name for name in read_scene_cameras(scene).cameras.names if name not in wanted]
-    return read_scene(scene, max_size=max_size, leave_out=others)
+    return read_scene(scene, max_size=max_size, leave_out=others, note=note)
 
 
 def read_run_maps(out: Path, names: Sequence[str] | None = None) -> DepthMaps:

@@ -8,14 +8,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from recon_cli.core.cameras import Cameras
 from recon_cli.core.depth_maps import DepthMaps
 from recon_cli.core.errors import InputError, UsageError
 from recon_cli.core.points import PointSet
 from recon_cli.core.scene import Scene
+from recon_cli.io import scenes
 from recon_cli.io.depth_folders import read_depth_maps
-from recon_cli.io.images import write_image
+from recon_cli.io.images import read_mask, write_image
 from recon_cli.io.scenes import read_scene, write_scene
 
 SIZES = ((40, 30), (24, 32), (40, 30))
@@ -80,6 +82,52 @@ def test_jpeg_and_no_masks(tmp_path):
     assert back.points is None
     assert back.bounds is None
     assert (tmp_path / "images" / "b.left.jpg").exists()
+
+
+def with_alpha(folder: Path, index: int, alpha: np.ndarray) -> None:
+    """Write the picture of a camera again, with this alpha channel."""
+    picture = scene().images[index].numpy()
+    Image.fromarray(np.concatenate([picture, alpha[..., None]], axis=-1)).save(folder / "images" / f"{NAMES[index]}.png")
+
+
+def test_alpha_is_the_mask_where_there_are_no_masks(tmp_path):
+    write_scene(tmp_path, scene(has_masks=False))
+    soft = np.full((30, 40), 127, dtype=np.uint8)
+    soft[:9] = 128
+    with_alpha(tmp_path, 0, soft)
+    with_alpha(tmp_path, 1, np.full((32, 24), 255, dtype=np.uint8))
+    notes = []
+    back = read_scene(tmp_path, note=notes.append)
+    assert notes == ["1 of 3 pictures are transparent in places: without masks/, their alpha channels are the masks"]
+    assert back.masks is not None
+    assert torch.equal(back.masks[0], torch.from_numpy(soft == 128))
+    assert all(bool(mask.all()) for mask in back.masks[1:])
+    assert torch.equal(back.images[0], scene().images[0])
+    assert int(read_scene(tmp_path, max_size=20).masks[0].sum()) == 20 * 5  # a row of which half is inside counts
+
+
+def test_opaque_alpha_is_no_mask(tmp_path):
+    write_scene(tmp_path, scene(has_masks=False))
+    with_alpha(tmp_path, 0, np.full((30, 40), 255, dtype=np.uint8))
+    assert read_scene(tmp_path).masks is None
+
+
+def test_masks_go_before_alpha(folder):
+    with_alpha(folder, 0, np.zeros((30, 40), dtype=np.uint8))
+    back = read_scene(folder, note=lambda text: pytest.fail(text))
+    assert all(torch.equal(a, b) for a, b in zip(back.masks, scene().masks, strict=True))
+
+
+def test_views_without_anything_inside_are_skipped_on_request(folder, monkeypatch):
+    write_image(folder / "masks" / "a.png", np.zeros((30, 40), dtype=np.uint8))
+    with pytest.raises(InputError, match="the mask of camera 'a' is empty"):
+        read_scene(folder)
+    read = []
+    monkeypatch.setattr(scenes, "read_mask", lambda path: read.append(path) or read_mask(path))
+    skipped = {}
+    assert read_scene(folder, skip=skipped.__setitem__).cameras.names == NAMES[1:]
+    assert skipped == {"a": "its mask is empty"}
+    assert len(read) == 3
 
 
 def test_files_are_found_by_name_where_the_record_is_silent(folder):

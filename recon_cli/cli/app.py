@@ -15,6 +15,7 @@ from recon_cli.cli.console import emit
 from recon_cli.cli.errors import exit_code_of
 from recon_cli.cli.groups import Debug, Invocation, Root
 from recon_cli.cli.options import Json
+from recon_cli.core.errors import UsageError
 
 LIBRARY_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
@@ -60,12 +61,28 @@ def run(args: Sequence[str]) -> int:
     invocation = Invocation()
     command: Any = get_group(app)
     try:
+        check_words(args)
         with command.make_context("recon", list(args), obj=invocation) as context:
             command.invoke(context)
         sys.stdout.flush()
     except (Exception, KeyboardInterrupt, SystemExit) as error:
         return exit_code_of(error, debug=invocation.debug)
     return 0
+
+
+def check_words(args: Sequence[str]) -> None:
+    """Refuse empty words, which as paths would mean the current folder.
+
+    Raises:
+        UsageError: names the flag that got nothing, or the place of the word.
+    """
+    for place, word in enumerate(args):
+        is_flag_alone = word.startswith("--") and word.find("=") == len(word) - 1
+        if word and not is_flag_alone:
+            continue
+        flag = word[:-1] if word else args[place - 1] if place and args[place - 1].startswith("-") else ""
+        seen = f"the value of {flag} is empty" if flag else f"word {place + 1} of the command is empty"
+        raise UsageError(f"{seen}, expected text", hint="is a variable of the shell not set?")
 
 
 def main() -> NoReturn:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from enum import StrEnum
+from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -54,6 +55,12 @@ class DepthKind(StrEnum):
     ray = "ray"
 
 
+def _checked_size(size: float | None) -> float | None:
+    if size is not None and not 0.0 < size < inf:
+        raise typer.BadParameter(f"{size:g} is not a size; expected a positive number")
+    return size
+
+
 SceneFolder = Annotated[
     Path | None,
     typer.Argument(metavar="SCENE", help="A folder with cameras.json, images/, and masks/ if there are any.", show_default=False),
@@ -75,10 +82,13 @@ StartMesh = Annotated[
 StartDepth = Annotated[
     Path | None, typer.Option("--depth", metavar="DIR", help="Depth maps to begin with (EXR or PFM, one a view).", show_default=False)
 ]
-DepthKindOption = Annotated[DepthKind, typer.Option("--depth-kind", help="Whether these hold z or the length of the ray.")]
+DepthKindOption = Annotated[
+    DepthKind | None, typer.Option("--depth-kind", help="Whether these hold z or the length of the ray. [z]", show_default=False)
+]
 Watertight = Annotated[bool, typer.Option("--watertight", help="Close the surface where no picture shows it.")]
 Voxel = Annotated[
-    float | None, typer.Option("--voxel", metavar="SIZE", help="Resolution of the fusion in scene units.", show_default=False)
+    float | None,
+    typer.Option("--voxel", metavar="SIZE", help="Resolution of the fusion in scene units.", callback=_checked_size, show_default=False),
 ]
 
 
@@ -92,7 +102,7 @@ def depth(
     start: StartOption = None,
     mesh: StartMesh = None,
     depth: StartDepth = None,
-    depth_kind: DepthKindOption = DepthKind.z,
+    depth_kind: DepthKindOption = None,
     recipe: RecipeName = "mvs_default",
     set_: Set = None,
     print_recipe: PrintRecipe = False,
@@ -134,7 +144,7 @@ def run(
     start: StartOption = None,
     mesh: StartMesh = None,
     depth: StartDepth = None,
-    depth_kind: DepthKindOption = DepthKind.z,
+    depth_kind: DepthKindOption = None,
     voxel: Voxel = None,
     watertight: Watertight = False,
     recipe: RecipeName = "mvs_default",
@@ -257,10 +267,12 @@ def _sources(
     max_size: int | None,
     mesh: Path | None,
     depth: Path | None,
-    depth_kind: DepthKind,
+    depth_kind: DepthKind | None,
 ) -> MvsSources:
     from recon_cli.run.mvs_inputs import MvsSources
 
+    if depth_kind is not None and depth is None:
+        raise UsageError(f"--depth-kind {depth_kind}: --depth is missing", hint="--depth DIR says which depth maps these are")
     return MvsSources(
         scene=_given(scene, "the scene folder", _EXAMPLE),
         max_size=max_size,
@@ -268,7 +280,7 @@ def _sources(
         leave_out=_names(leave_out) or (),
         mesh=mesh,
         depth=depth,
-        depth_kind=depth_kind.value,
+        depth_kind=(depth_kind or DepthKind.z).value,
     )
 
 

@@ -80,7 +80,7 @@ def read_scene(
         read_points(points) if points.exists() else None,
         taken.bounds,
     )
-    return _without_empty(scene, [mask or image for image, mask in zip(images, masks, strict=True)], skip)
+    return _without_empty(scene, [mask or image for image, mask, _, _ in jobs], skip)
 
 
 def write_scene(
@@ -175,12 +175,15 @@ def _check_complete(images: Sequence[Path | None], cameras: Cameras, file: Path)
 
 def _check_masks_complete(masks: Sequence[Path | None], cameras: Cameras, file: Path) -> None:
     missing = [name for name, mask in zip(cameras.names, masks, strict=True) if mask is None or not mask.exists()]
-    if missing and any(mask is not None for mask in masks):
-        raise InputError(
-            f"{len(cameras)} cameras but {len(cameras) - len(missing)} masks; there is none for {_some(missing)}",
-            path=file,
-            hint=f"add {MASKS}/{missing[0]}.png (white all over where the outline is not known), or remove all masks",
-        )
+    if not missing or not any(masks):
+        return
+    named = next((mask for mask in masks if mask is not None and not mask.exists()), None)
+    hint = f"add {MASKS}/{missing[0]}.png (white all over where the outline is not known), or remove all masks"
+    if named is not None:
+        hint = f'{file.name} names {named}, which is not there: put it back, or remove "mask" from all records and the folder {MASKS}'
+    raise InputError(
+        f"{len(cameras)} cameras but {len(cameras) - len(missing)} masks; there is none for {_some(missing)}", path=file, hint=hint
+    )
 
 
 def _check_places(cameras: Cameras, file: Path) -> None:
@@ -226,12 +229,12 @@ def _completed(views: Sequence[_View], note: Callable[[str], None]) -> list[_Vie
     return [(pixels, torch.ones(pixels.shape[:2], dtype=torch.bool) if inside is None else inside) for pixels, inside in views]
 
 
-def _without_empty(scene: Scene, files: Sequence[Path], skip: Callable[[str, str], None] | None) -> Scene:
+def _without_empty(scene: Scene, files: Sequence[Path | None], skip: Callable[[str, str], None] | None) -> Scene:
     """The scene without the views whose mask is empty; ``files`` hold the masks."""
     empty = [index for index, mask in enumerate(scene.masks or ()) if not bool(mask.any())]
     if not empty:
         return scene
-    if skip is None or len(empty) == len(scene):
+    if skip is None:
         name = scene.cameras.names[empty[0]]
         hint = "correct the mask, or leave the view out"
         raise InputError(f"the mask of camera {name!r} is empty: no pixel is inside", path=files[empty[0]], hint=hint)

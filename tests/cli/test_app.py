@@ -103,3 +103,24 @@ def test_library_threads_default_to_one_and_the_user_s_number_stays():
     environment = {"OMP_NUM_THREADS": "3"}
     limit_library_threads(environment)
     assert environment == {"OMP_NUM_THREADS": "3", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["fake", "say", ""], "word 3 of the command is empty"),
+        (["mvs", "run", "scene", "-o", ""], "the value of -o is empty"),
+        (["mvs", "run", "scene", "--out="], "the value of --out is empty"),
+    ],
+)
+def test_an_empty_word_is_not_the_current_folder(fake, capsys, arguments, words):
+    assert run(arguments) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert f"error: {words}, expected text" in err
+    assert "  try: " in err
+
+
+def test_a_value_may_be_empty_after_its_key(fake, capsys):
+    assert run(["fake", "say", "--", "a.b="]) == 0
+    assert capsys.readouterr().out == "a.b=\n"

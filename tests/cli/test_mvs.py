@@ -345,6 +345,11 @@ def missing_image(scene):
     (scene / "images" / "b.png").unlink()
 
 
+def removed_masks(scene):
+    for path in (scene / "masks").iterdir():
+        path.unlink()
+
+
 def other_size(scene):
     write_image(scene / "images" / "b.png", np.zeros((20, 30, 3), dtype=np.uint8))
 
@@ -377,6 +382,7 @@ def singular(scene):
         (shutil.rmtree, ["does not exist"]),
         (no_cameras, ["cameras.json", "recon prepare cameras"]),
         (missing_image, ["4 images", "b"]),
+        (removed_masks, ["5 cameras but 0 masks", "masks/a.png, which is not there", 'remove "mask" from all records']),
         (other_size, ["30x20", "64x48"]),
         (damaged_image, ["b.png"]),
         (all_masks_empty, ["0 of 5 views", "its mask is empty"]),
@@ -406,8 +412,12 @@ def test_a_wrong_input_is_exit_3_named_with_a_way_out_and_nothing_written(stereo
         (["--start", "mesh"], ["--start mesh", "--mesh"]),
         (["--start", "hull", "--depth", "maps"], ["--depth", "--start hull"]),
         (["--start", "hulk"], ["hulk"]),
+        (["--depth-kind", "ray"], ["--depth-kind ray", "--depth is missing"]),
+        (["--voxel", "0"], ["--voxel", "0 is not a size"]),
+        (["--voxel", "nan"], ["--voxel", "positive number"]),
+        (["--mesh", ""], ["--mesh is empty"]),
         (["--depth-kind", "x"], ["--depth-kind"]),
-        (["--voxel", "-1"], ["fusion.voxel"]),
+        (["--voxel", "-1"], ["--voxel", "-1 is not a size"]),
         (["--set", "views.neighbors=3"], ["views.neighbors", "views.neighbours"]),
         (["--recipe", "mvs_defualt"], ["mvs_default"]),
         (["--device", "gpu"], ["gpu"]),

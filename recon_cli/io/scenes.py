@@ -190,7 +190,7 @@ def _check_places(cameras: Cameras, file: Path) -> None:
     if len(cameras) < 2:
         return
     centres = cameras.world_from_camera[:, :3, 3]
-    if float((centres - centres[:1]).abs().max()) <= _SAME_PLACE * max(float(centres.abs().max()), 1.0e-12):
+    if float((centres - centres[:1]).abs().max()) <= _SAME_PLACE * float(centres.abs().max()):
         raise InputError(
             f"all {len(cameras)} cameras stand in one place, expected views from different places: nothing tells depth",
             path=file,

@@ -94,9 +94,9 @@ def find_intervals(
     near: wp.array(dtype=wp.float32),
     far: wp.array(dtype=wp.float32),
 ):
-    """First entry and last exit along the ray through each place of a lattice, in units of z; near > far where there is none.
+    """First entry and last exit along the ray through each place of a lattice, as z [voxels]; near > far where there is none.
 
-    Place (row, column) is at the pixel (column + offset, row + offset); ``rotation`` takes it to a direction [voxels] of unit z.
+    Place (row, column) is at the pixel (column + offset, row + offset); ``rotation`` takes it to a direction whose z is a voxel.
     """
     index = first + wp.tid()
     u = wp.float32(index % columns) + offset

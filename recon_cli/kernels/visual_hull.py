@@ -145,15 +145,17 @@ class VisualHull:
         is_hit = near < _MISS
         nothing = torch.zeros_like(near)
         # A pixel at the camera's own place still has a positive nearest depth.
-        return torch.where(is_hit, torch.maximum(near - self.voxel, 1e-3 * far), nothing), torch.where(is_hit, far + self.voxel, nothing)
+        near, far = torch.maximum(near - 1, 1e-3 * far) * self.voxel, (far + 1) * self.voxel
+        return torch.where(is_hit, near, nothing), torch.where(is_hit, far, nothing)
 
     def _meet(self, camera: Cameras, columns: int, rows: int, *, offset: float) -> tuple[Tensor, Tensor]:  # [rows, columns] each
+        """Nearest and farthest z [voxels] on the rays of a lattice of pixels; _MISS and 0 where they meet nothing."""
         import warp as wp
 
         device = self.table.device
         world = camera.world_from_camera[0].double().cpu()
         origin = (world[:3, 3] - self.origin) / self.voxel
-        rotation = world[:3, :3] @ torch.linalg.inv(camera.K[0].double().cpu()) / self.voxel
+        rotation = world[:3, :3] @ torch.linalg.inv(camera.K[0].double().cpu())
         near, far = torch.empty(rows * columns, device=device), torch.empty(rows * columns, device=device)
         ray = (wp.vec3f(*origin.tolist()), wp.mat33f(*rotation.flatten().tolist()))
         cells = self.cells if len(self.cells) else self.cells.new_zeros(1, BRICK**3)

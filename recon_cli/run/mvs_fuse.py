@@ -10,6 +10,7 @@ from typing import Any, Literal
 import torch
 
 from recon_cli.config.recipe import load_recipe
+from recon_cli.core.cameras import Cameras
 from recon_cli.core.depth_maps import DepthIntervals, DepthMaps
 from recon_cli.core.errors import InputError
 from recon_cli.core.hooks import Hooks
@@ -190,10 +191,19 @@ def _check_views(scene: Scene, maps: DepthMaps) -> None:
             raise InputError(
                 f"view {name}: its depth map is {sizes[0]}, the scene's picture {sizes[1]}", hint="give the scene of these maps"
             )
-        if not all(
-            torch.allclose(a, b, rtol=1e-6, atol=1e-9) for a, b in ((own.K, other.K), (own.camera_from_world, other.camera_from_world))
-        ):
+        if not _are_same(own, other):
             raise InputError(f"view {name}: the scene's camera is not the one of its depth map", hint="give the scene of these maps")
+
+
+def _are_same(one: Cameras, other: Cameras) -> bool:
+    """Whether two cameras differ by rounding alone, in any unit of the world."""
+    here, there = (camera.camera_from_world[0, :3] for camera in (one, other))
+    reach = float(here[:, 3].norm())
+    return (
+        torch.allclose(one.K, other.K, rtol=1e-6, atol=1e-9)
+        and torch.allclose(here[:, :3], there[:, :3], rtol=1e-6, atol=1e-9)
+        and torch.allclose(here[:, 3], there[:, 3], rtol=1e-6, atol=1e-9 * reach)
+    )
 
 
 def _for_few_views(recipe: MvsRecipe, views: int) -> MvsRecipe:

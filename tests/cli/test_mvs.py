@@ -9,6 +9,7 @@ import os
 import shutil
 import signal
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,7 @@ from recon_cli.io.images import read_image, write_image
 from recon_cli.io.meshes import read_mesh, write_mesh
 from recon_cli.io.points import read_points
 from recon_cli.io.records import read_json
+from recon_cli.io.scenes import write_scene
 from recon_cli.run.hooks import RunHooks
 from recon_cli.systems.mvs import run as system
 
@@ -82,6 +84,30 @@ def test_run_writes_everything_and_recovers_the_ball(finished, stereo_scene):
         assert float((truth - found).abs()[both].median()) < 0.03
         assert 0.3 < float((kept > 0).sum()) / float((truth > 0).sum()) <= 1.0
         assert read_image(out / "depth" / f"{name}.png").shape[0] == 48
+
+
+def scaled_scene(stereo_scene, folder: Path, scale: float) -> Path:
+    """The scene in a world of other units."""
+    cameras = stereo_scene.scene.cameras
+    poses = cameras.camera_from_world.clone()
+    poses[:, :3, 3] *= scale
+    write_scene(folder, replace(stereo_scene.scene, cameras=replace(cameras, camera_from_world=poses)))
+    return folder
+
+
+@pytest.mark.parametrize("scale", [1e-7, 1e7])
+def test_the_unit_of_the_world_does_not_matter(finished, stereo_scene, tmp_path, scale):
+    scene = scaled_scene(stereo_scene, tmp_path / "scene", scale)
+    assert run(command("run", scene, tmp_path / "run")) == 0
+    mesh, usual = (read_mesh(folder / "out" / "mesh.ply") for folder in (tmp_path / "run", finished))
+    assert float((mesh.vertices.double() / scale).norm(dim=1).sub(1).abs().median()) < 0.03
+    assert len(mesh.faces) == pytest.approx(len(usual.faces), rel=0.02)
+    depth, expected = (read_depth(folder / "out" / "depth" / "c.exr") for folder in (tmp_path / "run", finished))
+    both = (depth > 0) & (expected > 0)
+    assert float(both.sum()) > 0.99 * float((expected > 0).sum())
+    assert float((depth[both].double() / scale - expected[both]).abs().median()) < 1e-4
+    assert run(["mvs", "fuse", str(tmp_path / "run"), "-o", str(tmp_path / "mesh.ply"), "-q"]) == 0
+    assert (tmp_path / "mesh.ply").read_bytes() == (tmp_path / "run" / "out" / "mesh.ply").read_bytes()
 
 
 def test_the_record_says_where_to_go_on(finished, stereo_scene):

@@ -148,9 +148,9 @@ def test_intervals_agree_with_a_plain_walk():
         if not bool(is_in.any()):
             assert float(near[row, column]) > 1e29
             continue
-        held = z[is_in]
-        assert float(near[row, column]) == pytest.approx(float(held[0]), abs=hull.voxel / 20)
-        assert float(far[row, column]) == pytest.approx(float(held[-1]), abs=hull.voxel / 20)
+        held = z[is_in] / hull.voxel
+        assert float(near[row, column]) == pytest.approx(float(held[0]), abs=1 / 20)
+        assert float(far[row, column]) == pytest.approx(float(held[-1]), abs=1 / 20)
 
 
 def test_coarse_to_fine_finds_what_every_voxel_says():

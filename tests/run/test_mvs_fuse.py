@@ -37,14 +37,17 @@ def test_a_voxel_that_cannot_be_meant_is_refused(voxel):
     assert "--voxel" in (caught.value.hint or "")
 
 
-def test_another_scene_is_noticed():
-    maps = sphere_maps()
-    scene = scene_of(maps)
-    moved = scene.cameras.camera_from_world.clone()
-    moved[2, 0, 3] += 0.01
-    other = replace(scene, cameras=replace(scene.cameras, camera_from_world=moved))
+@pytest.mark.parametrize("scale", [1e-10, 1.0, 1e10])
+def test_another_scene_is_noticed_in_any_unit(scale):
+    poses = sphere_maps().cameras.camera_from_world.clone()
+    poses[:, :3, 3] *= scale
+    cameras = replace(sphere_maps().cameras, camera_from_world=poses)
+    maps = replace(sphere_maps(), cameras=cameras, depth=tuple(depth * scale for depth in sphere_maps().depth))
+    moved = poses.clone()
+    moved[2, 0, 3] += 0.01 * scale
+    other = replace(scene_of(maps), cameras=replace(cameras, camera_from_world=moved))
     with pytest.raises(InputError, match="camera is not the one of its depth map"):
-        fused_surface(other, maps, recipe())
+        confirm_depths(other, maps, recipe(), hooks=NoHooks())
 
 
 def test_two_views_can_confirm_each_other():

@@ -20,6 +20,7 @@ from recon_cli.io.images import image_orientation, image_size
 _ROTATION_TOLERANCE = 1e-3
 _ROUNDING = 1e-5
 _SMALLEST_FOCAL_LENGTH = 1e-6  # px
+_SAME_PLACE = 1e-9  # of the cameras' distances from the origin: nothing but rounding
 _FARTHEST_PRINCIPAL_POINT = 0.35  # of the picture's side, from its middle
 
 
@@ -206,7 +207,7 @@ def _check_places(poses: Tensor, path: PathText) -> None:
         return
     centres = -(poses[:, :3, :3].transpose(1, 2) @ poses[:, :3, 3:])[..., 0]
     spread = float((centres - centres[0]).abs().max())
-    if spread <= 1e-9 * (1 + float(centres.abs().max())):
+    if spread <= _SAME_PLACE * float(centres.abs().max()):
         raise InputError(
             f"all {len(poses)} cameras stand in the same place, expected different ones",
             path=path,

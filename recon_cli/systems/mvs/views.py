@@ -11,6 +11,7 @@ from recon_cli.core.errors import InputError
 from recon_cli.systems.mvs.config import ViewsConfig
 
 _SAMPLES = 256  # points of each view that its overlap is measured on
+_TINY = 1e-200  # keeps float64 from dividing by 0, in scene units however small
 
 
 def neighbour_views(intervals: DepthIntervals, config: ViewsConfig) -> Tensor:  # [C, K] int64
@@ -62,7 +63,7 @@ def middle_points(intervals: DepthIntervals, view: int) -> tuple[Tensor, Tensor]
 
 
 def _angle_weight(centres: Tensor, view: int, points: Tensor, config: ViewsConfig) -> Tensor:  # [C, N]
-    rays = torch.nn.functional.normalize(points[None] - centres[:, None], dim=-1)
+    rays = torch.nn.functional.normalize(points[None] - centres[:, None], dim=-1, eps=_TINY)
     angle = torch.rad2deg((rays * rays[view]).sum(-1).clamp(-1, 1).acos())
     rising = (angle / config.best_angle).clamp(max=1)
     falling = torch.exp(-(angle - config.best_angle).clamp(min=0).square() / (2 * config.angle_spread**2))
@@ -72,7 +73,7 @@ def _angle_weight(centres: Tensor, view: int, points: Tensor, config: ViewsConfi
 def _footprint_weight(cameras: Cameras, view: int, depth: Tensor, depths: Tensor) -> Tensor:  # [C, N]
     """1 where a pixel covers as much of the surface in both views, less where one is much finer."""
     focal = cameras.K[:, 0, 0]
-    ratio = (depths.clamp(min=1e-12) / focal[:, None]) / (depth / focal[view])
+    ratio = (depths.clamp(min=_TINY) / focal[:, None]) / (depth / focal[view])
     return torch.minimum(ratio, 1 / ratio).clamp(0, 1)
 
 
@@ -84,7 +85,7 @@ def camera_groups(intervals: DepthIntervals, config: ViewsConfig) -> list[list[i
     """
     cameras = intervals.cameras
     centres, gaze = cameras.world_from_camera[:, :3, 3], cameras.camera_from_world[:, 2, :3]
-    spread = (centres - centres.mean(dim=0)).norm(dim=1).mean().clamp(min=1e-12)
+    spread = (centres - centres.mean(dim=0)).norm(dim=1).mean().clamp(min=_TINY)
     places = torch.cat([centres / spread, gaze], dim=1)
     groups = [list(range(len(cameras)))]
     while max(map(len, groups)) > config.group_size:

@@ -33,7 +33,7 @@ def filter_depths(
         neighbours: views that each view asks, the best first, -1 where there are fewer; the first
             ``config.neighbours`` of them are asked.
         config: when depths agree, and how many must.
-        hooks: told of every view.
+        hooks: told of every view, and which share of its depths the others confirm.
         images: pictures, whose colours guide the smoothing where it is switched on.
 
     Returns:
@@ -61,7 +61,7 @@ def filter_depths(
         confidence = (votes.support / (1 + len(asked))).clamp(max=1.0) if own is None else own
         confidences.append(torch.where(is_kept, confidence, 0.0))
         counts.append(votes.agreeing)
-        hooks.progress(view + 1, len(maps), kept=_share(is_kept, depth[view] > 0))
+        hooks.progress(view + 1, len(maps), confirmed=_share(is_kept, depth[view] > 0))
     normals = None if maps.normals is None else tuple(n * (d > 0)[..., None] for n, d in zip(maps.normals, kept, strict=True))
     return DepthMaps(maps.cameras, tuple(kept), normals, tuple(confidences)), tuple(counts)
 

@@ -45,6 +45,22 @@ def test_averaging_makes_a_noisy_plane_better() -> None:
     assert kept > 0.85
 
 
+def test_progress_tells_the_share_of_a_views_depths_that_is_confirmed() -> None:
+    told = []
+
+    class Listening(NoHooks):
+        def progress(self, done: int, total: int, **numbers: float) -> None:
+            told.append(numbers)
+
+    exact = plane_maps()
+    half = torch.arange(exact.depth[2].shape[1]) % 2 == 0
+    wrong = replace(exact, depth=(*exact.depth[:2], exact.depth[2] * torch.where(half, 0.9, 1.0), *exact.depth[3:]))
+    found, _ = filter_depths(wrong, nearest_views(exact.cameras, 5), CONFIG, hooks=Listening())
+    shares = [float((d > 0).sum()) / float((w > 0).sum()) for d, w in zip(found.depth, wrong.depth, strict=True)]
+    assert [numbers["confirmed"] for numbers in told] == pytest.approx(shares)
+    assert shares[2] < 0.55 < min(shares[:2])
+
+
 def test_an_inconsistent_view_is_voted_out() -> None:
     exact = plane_maps()
     wrong = replace(exact, depth=(*exact.depth[:2], exact.depth[2] * 0.9, *exact.depth[3:]))

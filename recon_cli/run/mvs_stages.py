@@ -135,7 +135,9 @@ class MvsStages:
         names = self.inputs.scene.cameras.names
         missing = [group for group in groups if not done.issuperset(names[view] for view in group)]
         if len(missing) < len(groups):
-            self.hooks.note(f"{len(groups) - len(missing)} of {len(groups)} groups of views are there already")
+            total, left = (sum(map(len, some)) for some in (groups, missing))
+            done_groups = f"{len(groups) - len(missing)} of {len(groups)} groups"
+            self.hooks.note(f"the maps of {total - left} of {total} views are kept ({done_groups}), {left} views remain")
         return missing
 
     def _write(self, views: Sequence[int], maps: DepthMaps) -> None:

@@ -51,7 +51,9 @@ class SearchConfig(Recipe):
     final_window: Literal["dense", "quincunx", "sparse", "wide"] = Field(
         default="quincunx", description="25 taps at full resolution: every other pixel of 7 x 7"
     )
-    detail_rounds: int = Field(default=2, ge=0, le=20, description="last steps, of windows that follow the surface instead of a plane")
+    detail_rounds: int = Field(
+        default=2, ge=0, le=20, description="last steps at each resolution, of windows that follow the surface instead of a plane"
+    )
     detail_sources: int = Field(default=8, ge=1, le=16, description="views that these are compared with, of views.neighbours")
     reach: int = Field(default=5, ge=1, le=31, description="farthest neighbour whose plane is tried [px]")
     same: float = Field(default=0.05, ge=0.0, description="a neighbour's plane that differs by less is not tried [px of disparity]")

@@ -15,7 +15,6 @@ from recon_cli.core.hooks import Hooks, NoHooks
 from recon_cli.core.scene import Scene
 from recon_cli.kernels.patch_search import PictureSet
 from recon_cli.systems.mvs.config import MvsRecipe, SrdfEpoch
-from recon_cli.systems.mvs.detail import add_detail
 from recon_cli.systems.mvs.estimates import Planes, depth_maps
 from recon_cli.systems.mvs.prior_choice import PriorSources, choose_prior
 from recon_cli.systems.mvs.prior_network import PriorNetwork
@@ -132,9 +131,7 @@ class _Solver:
                 f"view {self.scene.cameras.names[view]} shares nothing with any other",
                 hint="leave it out with --leave-out, or check its camera",
             )
-        search = self.config.search
-        found = search_view(self.pictures, view, sources, self.intervals, search, seed=self.seed)
-        found = add_detail(self.pictures, view, sources, self.intervals, search, found)
+        found = search_view(self.pictures, view, sources, self.intervals, self.config.search, seed=self.seed)
         progress.step(cost=float(found.costs[found.is_known].mean()) if bool(found.is_known.any()) else float("nan"))
         return found
 

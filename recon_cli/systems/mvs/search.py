@@ -13,6 +13,7 @@ from recon_cli.core.depth_maps import DepthIntervals
 from recon_cli.core.scene import Scene
 from recon_cli.kernels.patch_search import NOTHING, Match, PictureSet, Problem, Round, improve, relate, sweep
 from recon_cli.systems.mvs.config import SearchConfig
+from recon_cli.systems.mvs.detail import add_detail
 from recon_cli.systems.mvs.estimates import Planes
 
 
@@ -37,7 +38,8 @@ def search_view(
     Args:
         pictures: of all views.
         view: the view that is searched.
-        sources: views to compare with, the best first; the first ``config.sources`` are taken.
+        sources: views to compare with, the best first; the first ``config.sources`` are taken, ``config.detail_sources`` for the last
+            steps of each resolution.
         intervals: where each pixel's surface may lie, at any resolution.
         config: how.
         seed: of the random changes.
@@ -64,6 +66,9 @@ def search_view(
             )
             improve(problem, planes, costs, strengths, tried, seed=_seed(seed, view, level, index))
         found = Planes(planes, costs)
+        if config.detail_rounds:
+            wider = config.model_copy(update={"sources": config.detail_sources})
+            found = add_detail(level_problem(pictures, view, level, sources, intervals, wider), found, config)
     assert found is not None
     return found
 

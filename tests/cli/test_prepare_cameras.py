@@ -41,7 +41,7 @@ def test_bounds_links_and_another_pixel_convention(dataset, tmp_path):
     assert (tmp_path / "scene" / "images" / "a_view.png").is_symlink()
 
 
-@pytest.mark.parametrize("bounds", ["1,2,3", "a,b,c,d,e,f", "0,0,0,1,1,0", "0,0,0,1,1,nan", "0,0,0,1,1,inf", ""])
+@pytest.mark.parametrize("bounds", ["1,2,3", "a,b,c,d,e,f", "0,0,0,1,1,0", "0,0,0,1,1,nan", "0,0,0,1,1,inf", " "])
 def test_bounds_that_are_no_box(dataset, tmp_path, capsys, bounds):
     assert run(["prepare", "cameras", str(dataset), "-o", str(tmp_path / "scene"), f"--bounds={bounds}"]) == 2
     assert "expected X0,Y0,Z0,X1,Y1,Z1" in capsys.readouterr().err

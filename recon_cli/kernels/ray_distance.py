@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -72,7 +73,7 @@ class Samples:
 
     Attributes:
         view: the map whose rays are sampled.
-        others: maps that vote, without ``view``.
+        others: maps that vote, each once, without ``view``.
         pixels: row * W + column of each ray's pixel, int32.
         offsets: half of the sampled interval [scene units], float32.
         depths: z of each sample in the view, float32.
@@ -104,32 +105,46 @@ def ray_energy(
 class _RayEnergy(Function):
     @staticmethod
     def forward(ctx: Any, depths: Tensor, maps: MapSet, samples: Samples, consistency: Consistency) -> Tensor:
-        count, each = samples.depths.shape
-        energy, own_gradient = samples.depths.new_empty(count), samples.depths.new_empty(count)
-        rows = count if depths.requires_grad else 0
-        gradients = samples.depths.new_empty(rows, each, 4 * len(samples.others))
-        corners = torch.empty(gradients.shape, dtype=torch.int64, device=depths.device)
         own = (maps.offsets[samples.view] + samples.pixels).long()
-        current = MapSet(depths.detach(), maps.offsets, maps.cameras)
-        shared = [_struct(current, samples), consistency.struct(), samples.pixels, depths.detach()[own].contiguous()]
-        outputs = [energy, own_gradient, gradients, corners]
-        launch_bands(
-            steps.measure_energy, count, [*shared, samples.offsets, samples.depths, samples.scores, *outputs], device=depths.device
-        )
-        ctx.save_for_backward(own, own_gradient, gradients, corners)
-        ctx.size = len(depths)
+        energy, slope = torch.empty_like(samples.offsets), torch.empty_like(samples.offsets)
+        # The kernel multiplies the factors into it.
+        products = samples.scores.clone()
+        ctx.rays = [_struct(MapSet(depths.detach(), maps.offsets, maps.cameras), samples), consistency.struct(), samples.pixels]
+        arguments = [*ctx.rays, depths.detach()[own].contiguous(), samples.offsets, samples.depths, products, energy, slope]
+        launch_bands(steps.measure_energy, len(energy), arguments, device=depths.device)
+        ctx.save_for_backward(depths, own, samples.offsets, samples.depths, products, energy, slope)
+        ctx.peak = _steepest(maps.cameras.chosen(samples.others), consistency)
         return energy
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, None, None, None]:
-        own, own_gradient, others, corners = ctx.saved_tensors
-        upstream = gradients[0]
-        total = sum_rows((upstream * own_gradient)[:, None], own, count=ctx.size)[:, 0]
-        if corners.numel():
-            values = (upstream[:, None, None] * others).reshape(-1)
-            is_active = values != 0
-            total = total + sum_rows(values[is_active][:, None], corners.reshape(-1)[is_active], count=ctx.size)[:, 0]
-        return total, None, None, None
+        depths, own, offsets, samples, products, energy, slope = ctx.saved_tensors
+        upstream = gradients[0].contiguous()
+        total = sum_rows((upstream * slope)[:, None], own, count=len(depths))[:, 0]
+        # Sums of whole numbers are exact in any order. No sum is larger than that of the steepest slopes of all samples, so that 2^61
+        # units for it leave room for rounding; what is not finite makes the unit, and with it the result, NaN.
+        bound = (upstream.double() * energy / offsets).abs().sum() * ctx.peak
+        scale = 2.0**61 / bound.clamp(min=1e-250)
+        sums = torch.zeros(len(depths), dtype=torch.int64, device=depths.device)
+        lanes = _lanes(len(own), depths.device)
+        voters = ctx.rays[0].offsets.shape[0]
+        arguments = [*ctx.rays, offsets, samples, products, upstream, scale.reshape(1), lanes, sums]
+        launch_bands(steps.add_slopes, voters * lanes, arguments, device=depths.device)
+        return total + (sums / scale).to(total), None, None, None
+
+
+def _lanes(count: int, device: torch.device) -> int:
+    """Number of parts of the rays that may add to a map at once: Warp's additions are atomic on CUDA only."""
+    return count if device.type == "cuda" else 1
+
+
+def _steepest(cameras: Cameras, consistency: Consistency) -> float:
+    """Largest slope of the bell of Eq. 3 by a depth of these cameras, for an offset of 1."""
+    corners = torch.tensor([[0, 0, 1], [1, 0, 1], [0, 1, 1], [1, 1, 1]], dtype=torch.float64)
+    size = torch.cat([cameras.size, torch.ones_like(cameras.size[:, :1])], dim=1).double().cpu()
+    rays = torch.linalg.inv(cameras.K.double().cpu())[:, None] @ (corners * size[:, None])[..., None]
+    # exp(-t²) has its steepest slope, sqrt(2 / e), at t² = 1/2.
+    return math.sqrt(2 / math.e / consistency.variance) * float(rays.norm(dim=2).max()) if len(cameras) else 0.0
 
 
 def climb(maps: MapSet, samples: Samples, consistency: Consistency, *, steps_up: int = 5) -> tuple[Tensor, Tensor]:  # [P], [P, S]
@@ -138,9 +153,9 @@ def climb(maps: MapSet, samples: Samples, consistency: Consistency, *, steps_up:
     With the other factors fixed the energy is a sum of bells about the samples; each step moves the depth to their weighted mean.
     """
     own = maps.depths[(maps.offsets[samples.view] + samples.pixels).long()].contiguous()
-    risen, weights = torch.empty_like(own), torch.empty_like(samples.depths)
+    risen, weights = torch.empty_like(own), samples.scores.clone()
     shared = [_struct(maps, samples), consistency.struct(), samples.pixels, own]
-    arguments = [*shared, samples.offsets, samples.depths, samples.scores, steps_up, risen, weights]
+    arguments = [*shared, samples.offsets, samples.depths, steps_up, risen, weights]
     launch_bands(steps.ascend, len(own), arguments, device=own.device)
     return risen, weights
 

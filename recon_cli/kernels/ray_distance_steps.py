@@ -42,83 +42,121 @@ class Kernel:
 
 
 @wp.struct
+class Track:
+    """How the ray of one of the reference's pixels runs through another camera."""
+
+    start: wp.vec3f  # the point at depth z falls on start + z step, whose last entry is its depth there
+    step: wp.vec3f
+    reach: wp.vec3f  # its squared distance from that camera's centre: coefficients of 1, z and z²
+    offset: wp.int32  # of that camera's map
+    width: wp.int32
+    height: wp.int32
+
+
+@wp.struct
 class Reading:
     """A depth read from a map between its pixels."""
 
-    corner: wp.int64  # index of the upper left pixel of the four, -1 if nothing is known there, -2 outside the picture
-    width: wp.int32
-    weights: wp.vec4f  # upper left, upper right, lower left, lower right
-    depth: wp.float32
-    z: wp.float32  # of the sample, in this camera
-    ray: wp.float32  # length of its ray at unit depth
+    corner: wp.int32  # index of the upper left pixel of the four, -1 if nothing is known there, -2 outside the picture
+    right: wp.float32  # weight of the right column
+    below: wp.float32  # weight of the lower row
+    difference: wp.float32  # of that depth and the sample's
+    stretch: wp.float32  # squared length of the sample's ray at unit depth
 
 
 @wp.func
-def ray_length(inverse: wp.mat33f, x: wp.float32, y: wp.float32) -> wp.float32:
-    return wp.length(inverse * wp.vec3f(x, y, 1.0))
+def track_ray(maps: Maps, index: wp.int32, pixel: wp.vec3f) -> Track:
+    """The ray of a pixel in map ``index``; all that its samples have in common there."""
+    track = Track()
+    track.start = maps.translations[index]
+    track.step = maps.rotations[index] * pixel
+    centre = maps.rays[index] * track.start
+    direction = maps.rays[index] * track.step
+    track.reach = wp.vec3f(wp.dot(centre, centre), 2.0 * wp.dot(centre, direction), wp.dot(direction, direction))
+    track.offset = wp.int32(maps.offsets[index])
+    track.width = maps.sizes[index, 0]
+    track.height = maps.sizes[index, 1]
+    return track
 
 
 @wp.func
-def read_depth(maps: Maps, index: wp.int32, x: wp.float32, y: wp.float32, edge: wp.float32) -> Reading:
-    """Bilinear where all four pixels are known and lie on one surface, else the nearest of them."""
+def read_sample(depths: wp.array(dtype=wp.float32), track: Track, z: wp.float32, edge: wp.float32) -> Reading:
+    """What a map says where a sample falls on it: bilinear where all four pixels lie on one surface, else the nearest of them."""
     reading = Reading()
-    width = maps.sizes[index, 0]
-    height = maps.sizes[index, 1]
-    reading.width = width
-    reading.corner = wp.int64(-2)
-    if x <= 0.0 or y <= 0.0 or x >= wp.float32(width) or y >= wp.float32(height) or width < 2 or height < 2:
+    reading.corner = -2
+    there = track.start[2] + z * track.step[2]
+    if there <= 1.0e-9 or track.width < 2 or track.height < 2:
         return reading
-    u = wp.clamp(x - 0.5, 0.0, wp.float32(width) - 1.001)
-    v = wp.clamp(y - 0.5, 0.0, wp.float32(height) - 1.001)
+    inverse = 1.0 / there
+    x = (track.start[0] + z * track.step[0]) * inverse
+    y = (track.start[1] + z * track.step[1]) * inverse
+    if x <= 0.0 or y <= 0.0 or x >= wp.float32(track.width) or y >= wp.float32(track.height):
+        return reading
+    u = wp.clamp(x - 0.5, 0.0, wp.float32(track.width) - 1.001)
+    v = wp.clamp(y - 0.5, 0.0, wp.float32(track.height) - 1.001)
     column = wp.int32(u)
     row = wp.int32(v)
     right = u - wp.float32(column)
     below = v - wp.float32(row)
-    at = maps.offsets[index] + wp.int64(row * width + column)
-    under = at + wp.int64(width)
-    d = wp.vec4f(maps.depths[at], maps.depths[at + wp.int64(1)], maps.depths[under], maps.depths[under + wp.int64(1)])
-    low = wp.min(wp.min(d[0], d[1]), wp.min(d[2], d[3]))
-    high = wp.max(wp.max(d[0], d[1]), wp.max(d[2], d[3]))
-    if low > 0.0 and high - low < edge * low:
-        reading.weights = wp.vec4f((1.0 - right) * (1.0 - below), right * (1.0 - below), (1.0 - right) * below, right * below)
-    else:
-        nearest = wp.int32(right >= 0.5) + 2 * wp.int32(below >= 0.5)
-        reading.weights[nearest] = 1.0
-    reading.depth = wp.dot(reading.weights, d)
-    reading.corner = wp.int64(-1)
-    if reading.depth > 0.0:
-        reading.corner = at
+    corner = track.offset + row * track.width + column
+    under = corner + track.width
+    a = depths[corner]
+    b = depths[corner + 1]
+    c = depths[under]
+    d = depths[under + 1]
+    low = wp.min(wp.min(a, b), wp.min(c, d))
+    high = wp.max(wp.max(a, b), wp.max(c, d))
+    if low <= 0.0 or high - low >= edge * low:
+        right = wp.where(right >= 0.5, 1.0, 0.0)
+        below = wp.where(below >= 0.5, 1.0, 0.0)
+    depth = (1.0 - below) * ((1.0 - right) * a + right * b) + below * ((1.0 - right) * c + right * d)
+    reading.corner = wp.where(depth > 0.0, corner, -1)
+    reading.right = right
+    reading.below = below
+    reading.difference = depth - there
+    # A ray is never shorter than its depth.
+    reading.stretch = wp.max((track.reach[0] + z * (track.reach[1] + z * track.reach[2])) * inverse * inverse, 1.0)
     return reading
 
 
 @wp.func
-def read_sample(maps: Maps, index: wp.int32, x: wp.float32, y: wp.float32, z: wp.float32, edge: wp.float32) -> Reading:
-    """What map ``index`` says where a sample of the reference falls on it."""
-    h = z * (maps.rotations[index] * wp.vec3f(x, y, 1.0)) + maps.translations[index]
-    reading = Reading()
-    reading.corner = wp.int64(-2)
-    if h[2] > 1.0e-9:
-        reading = read_depth(maps, index, h[0] / h[2], h[1] / h[2], edge)
-        reading.z = h[2]
-        reading.ray = ray_length(maps.rays[index], h[0] / h[2], h[1] / h[2])
-    return reading
+def closeness(reading: Reading, sharpness: wp.float32) -> wp.float32:
+    """The bell of Eq. 3 about the signed ray distance of Eq. 1; ``sharpness`` is the inverse of its variance."""
+    exponent = reading.difference * reading.difference * reading.stretch * sharpness
+    bell = wp.float32(0.0)
+    # Beyond, it is lost in the sum with Gamma, and its slope in the digits of all slopes.
+    if exponent < 32.0:
+        bell = wp.exp(-exponent)
+    return bell
 
 
 @wp.func
-def signed_ray_distance(reading: Reading) -> wp.float32:
-    """Eq. 1: positive in front of the surface."""
-    return (reading.depth - reading.z) * reading.ray
+def vote(
+    maps: Maps,
+    kernel: Kernel,
+    pixel: wp.vec3f,
+    sharpness: wp.float32,
+    samples: wp.array(dtype=wp.float32),
+    weights: wp.array(dtype=wp.float32),
+):
+    """Multiply the weights of a ray's samples by the factors of the other maps (Eq. 3).
+
+    A factor is 1 outside the picture, and Gamma where the map knows of no surface.
+    """
+    for j in range(maps.offsets.shape[0]):
+        track = track_ray(maps, j, pixel)
+        for sample in range(samples.shape[0]):
+            reading = read_sample(maps.depths, track, samples[sample], kernel.edge)
+            if reading.corner >= 0:
+                weights[sample] = weights[sample] * (closeness(reading, sharpness) + kernel.occlusion)
+            elif reading.corner == -1:
+                weights[sample] = weights[sample] * kernel.occlusion
 
 
 @wp.func
-def factor(reading: Reading, kernel: Kernel, variance: wp.float32) -> wp.float32:
-    """One factor of Eq. 3; 1 outside the picture, Gamma where the map knows of no surface."""
-    if reading.corner == wp.int64(-2):
-        return 1.0
-    if reading.corner < wp.int64(0):
-        return kernel.occlusion
-    distance = signed_ray_distance(reading)
-    return wp.exp(-distance * distance / variance) + kernel.occlusion
+def centre_of(maps: Maps, pixel: wp.int32) -> wp.vec3f:
+    """Homogeneous centre of one of the reference's pixels."""
+    return wp.vec3f(wp.float32(pixel % maps.reference_width) + 0.5, wp.float32(pixel // maps.reference_width) + 0.5, 1.0)
 
 
 @wp.kernel
@@ -130,58 +168,80 @@ def measure_energy(
     own: wp.array(dtype=wp.float32),
     offsets: wp.array(dtype=wp.float32),
     samples: wp.array2d(dtype=wp.float32),
-    scores: wp.array2d(dtype=wp.float32),
+    products: wp.array2d(dtype=wp.float32),
     energy: wp.array(dtype=wp.float32),
-    own_gradient: wp.array(dtype=wp.float32),
-    gradients: wp.array3d(dtype=wp.float32),
-    corners: wp.array3d(dtype=wp.int64),
+    slope: wp.array(dtype=wp.float32),
 ):
-    """Energy of a pixel's samples (Eq. 2), its derivative by the pixel's depth, and by the depth read in each other map.
+    """Energy of a pixel's samples (Eq. 2), and its derivative by the pixel's depth.
 
-    ``gradients`` and ``corners`` are [P, S, J * 4]; where they have no rows, only energy and its own derivative are computed.
+    ``products`` [P, S] are the scores before, and the score times all factors of Eq. 3 after.
     """
     index = first + wp.tid()
-    pixel = pixels[index]
-    x = wp.float32(pixel % maps.reference_width) + 0.5
-    y = wp.float32(pixel // maps.reference_width) + 0.5
-    ray = ray_length(maps.reference_ray, x, y)
-    variance = kernel.variance * offsets[index] * offsets[index]
-    count = maps.offsets.shape[0]
+    pixel = centre_of(maps, pixels[index])
+    ray = wp.length(maps.reference_ray * pixel)
+    sharpness = 1.0 / (kernel.variance * offsets[index] * offsets[index])
+    vote(maps, kernel, pixel, sharpness, samples[index], products[index])
     total = wp.float32(0.0)
-    slope = wp.float32(0.0)
+    change = wp.float32(0.0)
     for sample in range(samples.shape[1]):
-        z = samples[index, sample]
-        distance = (own[index] - z) * ray
-        bell = wp.exp(-distance * distance / variance)
-        others = scores[index, sample]
-        for j in range(count):
-            others = others * factor(read_sample(maps, j, x, y, z, kernel.edge), kernel, variance)
+        distance = (own[index] - samples[index, sample]) * ray
+        bell = wp.exp(-distance * distance * sharpness)
+        others = products[index, sample]
+        products[index, sample] = others * (bell + kernel.occlusion)
         total += others * (bell + kernel.occlusion)
-        slope += others * bell * (-2.0 * distance * ray / variance)
-        if gradients.shape[0] > 0:
-            for j in range(count):
-                reading = read_sample(maps, j, x, y, z, kernel.edge)
-                value = wp.float32(0.0)
-                if reading.corner >= wp.int64(0):
-                    there = signed_ray_distance(reading)
-                    part = wp.exp(-there * there / variance)
-                    # The product without this factor; Gamma keeps it away from 0.
-                    rest = others * (bell + kernel.occlusion) / (part + kernel.occlusion)
-                    value = rest * part * (-2.0 * there * reading.ray / variance)
-                corner = wp.max(reading.corner, wp.int64(0))
-                width = wp.int64(wp.max(reading.width, 0))
-                base = 4 * j
-                gradients[index, sample, base] = value * reading.weights[0]
-                gradients[index, sample, base + 1] = value * reading.weights[1]
-                gradients[index, sample, base + 2] = value * reading.weights[2]
-                gradients[index, sample, base + 3] = value * reading.weights[3]
-                is_known = wp.int64(wp.where(reading.corner >= wp.int64(0), 1, 0))
-                corners[index, sample, base] = corner
-                corners[index, sample, base + 1] = corner + is_known
-                corners[index, sample, base + 2] = corner + is_known * width
-                corners[index, sample, base + 3] = corner + is_known * (width + wp.int64(1))
+        change -= 2.0 * others * bell * distance * ray * sharpness
     energy[index] = total
-    own_gradient[index] = slope
+    slope[index] = change
+
+
+@wp.func
+def spread(value: wp.float64, reading: Reading, width: wp.int32, sums: wp.array(dtype=wp.int64)):
+    """Add the derivative by a depth to the four pixels that it was read from, as whole numbers."""
+    right = wp.float64(reading.right)
+    below = wp.float64(reading.below)
+    lower = value * below
+    upper = value - lower
+    under = reading.corner + width
+    wp.atomic_add(sums, reading.corner, wp.int64(upper * (wp.float64(1.0) - right)))
+    wp.atomic_add(sums, reading.corner + 1, wp.int64(upper * right))
+    wp.atomic_add(sums, under, wp.int64(lower * (wp.float64(1.0) - right)))
+    wp.atomic_add(sums, under + 1, wp.int64(lower * right))
+
+
+@wp.kernel
+def add_slopes(
+    first: wp.int32,
+    maps: Maps,
+    kernel: Kernel,
+    pixels: wp.array(dtype=wp.int32),
+    offsets: wp.array(dtype=wp.float32),
+    samples: wp.array2d(dtype=wp.float32),
+    products: wp.array2d(dtype=wp.float32),
+    upstream: wp.array(dtype=wp.float32),
+    scale: wp.array(dtype=wp.float64),
+    lanes: wp.int32,
+    slopes: wp.array(dtype=wp.int64),
+):
+    """Add the derivatives of the energy by the depths of the other maps, times ``upstream`` [P] and ``scale`` [1].
+
+    An index is one other map and every ``lanes``-th ray. With one lane a map is written by one index alone; with more, indices meet on a
+    map and additions must be atomic. The order of additions is of no matter to whole numbers.
+    """
+    index = first + wp.tid()
+    voter = index // lanes
+    for ray in range(index % lanes, pixels.shape[0], lanes):
+        track = track_ray(maps, voter, centre_of(maps, pixels[ray]))
+        sharpness = 1.0 / (kernel.variance * offsets[ray] * offsets[ray])
+        strength = -2.0 * sharpness * upstream[ray]
+        for sample in range(samples.shape[1]):
+            reading = read_sample(maps.depths, track, samples[ray, sample], kernel.edge)
+            if reading.corner >= 0:
+                bell = closeness(reading, sharpness)
+                if bell > 0.0:
+                    # The product without this factor; Gamma keeps it away from 0.
+                    rest = products[ray, sample] / (bell + kernel.occlusion)
+                    value = wp.float64(strength * rest * bell * reading.difference * reading.stretch) * scale[0]
+                    spread(value, reading, track.width, slopes)
 
 
 @wp.kernel
@@ -193,35 +253,26 @@ def ascend(
     own: wp.array(dtype=wp.float32),
     offsets: wp.array(dtype=wp.float32),
     samples: wp.array2d(dtype=wp.float32),
-    scores: wp.array2d(dtype=wp.float32),
     steps: wp.int32,
     risen: wp.array(dtype=wp.float32),
     weights: wp.array2d(dtype=wp.float32),
 ):
     """The depth that maximises a pixel's energy while the other maps are held: a sum of bells about the samples, climbed by mean shift.
 
-    ``weights`` [P, S] is room for the product of the photometric score and the other maps' factors at each sample.
+    ``weights`` [P, S] are the scores before, and the score times the other maps' factors after.
     """
     index = first + wp.tid()
-    pixel = pixels[index]
-    x = wp.float32(pixel % maps.reference_width) + 0.5
-    y = wp.float32(pixel // maps.reference_width) + 0.5
-    ray = ray_length(maps.reference_ray, x, y)
-    variance = kernel.variance * offsets[index] * offsets[index]
-    count = maps.offsets.shape[0]
-    for sample in range(samples.shape[1]):
-        z = samples[index, sample]
-        weight = scores[index, sample]
-        for j in range(count):
-            weight = weight * factor(read_sample(maps, j, x, y, z, kernel.edge), kernel, variance)
-        weights[index, sample] = weight
+    pixel = centre_of(maps, pixels[index])
+    ray = wp.length(maps.reference_ray * pixel)
+    sharpness = 1.0 / (kernel.variance * offsets[index] * offsets[index])
+    vote(maps, kernel, pixel, sharpness, samples[index], weights[index])
     depth = own[index]
     for _step in range(steps):
         total = wp.float32(0.0)
         mean = wp.float32(0.0)
         for sample in range(samples.shape[1]):
             distance = (depth - samples[index, sample]) * ray
-            weight = weights[index, sample] * wp.exp(-distance * distance / variance)
+            weight = weights[index, sample] * wp.exp(-distance * distance * sharpness)
             total += weight
             mean += weight * (samples[index, sample] - own[index])
         if total > 0.0:

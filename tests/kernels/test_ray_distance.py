@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 import torch.nn.functional as F
 
+from recon_cli.kernels import launch, ray_distance
 from recon_cli.kernels.ray_distance import Consistency, MapSet, Samples, climb, ray_energy
 from tests.kernels.plane_pictures import cameras, true_plane
 
@@ -97,6 +99,41 @@ def test_the_gradient_is_the_same_every_time():
         ray_energy(depths, held, drawn, RULE).sum().backward()
         gradients.append(depths.grad)
     assert torch.equal(*gradients)
+
+
+def gradient(held: MapSet, drawn: Samples, *, upstream: float = 1.0) -> torch.Tensor:
+    depths = held.depths.clone().requires_grad_()
+    (ray_energy(depths, held, drawn, RULE) * upstream).sum().backward()
+    assert depths.grad is not None
+    return depths.grad
+
+
+@pytest.mark.parametrize(("workers", "lanes"), [(3, 1), (1, 7), (1, 200)])
+def test_bands_and_lanes_do_not_change_a_bit_of_the_gradient(monkeypatch, workers, lanes):
+    """Lanes on one worker add to a map in another order, as threads on CUDA do."""
+    held = maps(0.003)
+    drawn = rays(held, count=200)
+    monkeypatch.setattr(launch, "worker_count", lambda: 1)
+    expected = gradient(held, drawn)
+    monkeypatch.setattr(launch, "worker_count", lambda: workers)
+    monkeypatch.setattr(ray_distance, "_lanes", lambda count, device: lanes)
+    assert torch.equal(gradient(held, drawn), expected)
+
+
+@pytest.mark.parametrize("upstream", [1e-20, 1e20])
+def test_the_gradient_keeps_its_digits_at_any_scale(upstream):
+    held = maps(0.003)
+    drawn = rays(held)
+    expected = gradient(held, drawn)
+    tolerance = 1e-7 * float(expected.abs().max())
+    torch.testing.assert_close(gradient(held, drawn, upstream=upstream) / upstream, expected, rtol=1e-5, atol=tolerance)
+
+
+def test_a_gradient_that_is_not_finite_is_seen():
+    held = maps(0.003)
+    drawn = rays(held)
+    drawn.scores[0, 0] = float("nan")
+    assert not torch.isfinite(gradient(held, drawn)).all()
 
 
 def test_the_ascent_raises_the_energy():

@@ -54,7 +54,7 @@ class SearchConfig(Recipe):
     detail_rounds: int = Field(
         default=2, ge=0, le=20, description="last steps at each resolution, of windows that follow the surface instead of a plane"
     )
-    detail_sources: int = Field(default=8, ge=1, le=16, description="views that these are compared with, of views.neighbours")
+    detail_sources: int = Field(default=6, ge=1, le=16, description="views that these are compared with, of views.neighbours")
     reach: int = Field(default=5, ge=1, le=31, description="farthest neighbour whose plane is tried [px]")
     same: float = Field(default=0.05, ge=0.0, description="a neighbour's plane that differs by less is not tried [px of disparity]")
     tries: int = Field(default=0, ge=0, le=32, description="random changes that are tried a round")

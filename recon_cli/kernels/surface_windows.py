@@ -153,8 +153,14 @@ def source_equation(
     with_source = wp.float32(0.0)
     with_reference = wp.float32(0.0)
     second = wp.float32(0.0)
+    # A tap falls on M (p + d) + w q: what the taps share is taken out of the loop.
+    m = relations.rotations[source]
+    q = relations.translations[source]
+    middle = m * wp.vec3f(x, y, 1.0)
+    across = wp.vec3f(m[0, 0], m[1, 0], m[2, 0])
+    down = wp.vec3f(m[0, 1], m[1, 1], m[2, 1])
     for tap in range(TAPS):
-        h = landing(relations, source, x + taps[tap, 0], y + taps[tap, 1], surface[tap])
+        h = middle + taps[tap, 0] * across + taps[tap, 1] * down + surface[tap] * q
         if h[2] > 1.0e-9:
             weight = patch.weights[tap]
             at = picture_slope(pictures, offset, width, height, h[0] / h[2], h[1] / h[2])

@@ -12,6 +12,9 @@ from recon_cli.core.cameras import Cameras
 from recon_cli.core.errors import UsageError
 from recon_cli.kernels.launch import launch_bands
 
+STEEPEST = 10.0
+"""Tangent of the largest tilt against the picture that is not an edge."""
+
 
 @dataclass(frozen=True)
 class Agreement:
@@ -27,7 +30,7 @@ class Agreement:
     pixels: float = 1.0
     relative: float = 0.002
     gap: float = 0.01
-    tilt: float = 10.0
+    tilt: float = STEEPEST
 
 
 @dataclass(frozen=True)
@@ -116,7 +119,7 @@ def relative_projections(
     return tuple(part.flatten(1).to(device, torch.float32) for part in (turned, moved, back))  # pyright: ignore[reportReturnType]
 
 
-def edge_shares(cameras: Cameras, tilt: float) -> Tensor:  # [C] float32
+def edge_shares(cameras: Cameras, tilt: float = STEEPEST) -> Tensor:  # [C] float32
     """The step between neighbouring pixels, as a share of the depth, from which on it is an edge: a pixel spans z / f."""
     return (tilt / cameras.K[:, 0, 0].cpu()).clamp(max=0.5).float()
 

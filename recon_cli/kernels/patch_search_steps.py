@@ -56,6 +56,15 @@ class Refinement:
     seed: wp.int32
 
 
+@wp.struct
+class Hypothesis:
+    """The best plane so far at a pixel."""
+
+    plane: wp.vec3f
+    cost: wp.float32  # 1 - NCC
+    energy: wp.float32  # strength * cost + roughness
+
+
 @wp.func
 def pixel_unit(pictures: Pictures, relations: Relations, x: wp.float32, y: wp.float32, inverse_depth: wp.float32) -> wp.float32:
     """Inverse depth that moves the pixel by one pixel in the average source that sees it."""
@@ -245,6 +254,31 @@ def is_possible(plane: wp.vec3f, range: wp.vec2f) -> bool:
     return plane[0] >= range[0] and plane[0] <= range[1]
 
 
+@wp.func
+def better(
+    pictures: Pictures,
+    relations: Relations,
+    taps: wp.array2d(dtype=wp.float32),
+    refinement: Refinement,
+    patch: Patch,
+    x: wp.float32,
+    y: wp.float32,
+    around: Surroundings,
+    range_here: wp.vec2f,
+    held: Hypothesis,
+    candidate: wp.vec3f,
+) -> Hypothesis:
+    """The candidate where it costs less than what is held; its match is looked at only where its distance from the surroundings allows."""
+    prior = roughness(around, refinement, candidate)
+    if is_possible(candidate, range_here) and prior < held.energy:
+        cost = plane_cost(pictures, relations, taps, patch, x, y, candidate)
+        if patch.strength * cost + prior < held.energy:
+            held.plane = candidate
+            held.cost = cost
+            held.energy = patch.strength * cost + prior
+    return held
+
+
 @wp.kernel
 def spread_and_refine(
     first: wp.int32,
@@ -271,13 +305,14 @@ def spread_and_refine(
     y = wp.float32(row) + 0.5
     range_here = ranges[row, column]
     patch = read_patch(pictures, relations, taps, column, row, refinement.contrast)
-    plane = planes[row, column]
-    cost = costs[row, column]
-    if cost >= 2.5:
-        cost = plane_cost(pictures, relations, taps, patch, x, y, plane)
-    unit = pixel_unit(pictures, relations, x, y, plane[0])
+    held = Hypothesis()
+    held.plane = planes[row, column]
+    held.cost = costs[row, column]
+    if held.cost >= 2.5:
+        held.cost = plane_cost(pictures, relations, taps, patch, x, y, held.plane)
+    unit = pixel_unit(pictures, relations, x, y, held.plane[0])
     around = read_surroundings(pictures, relations, refinement, planes, costs, strengths, column, row, unit)
-    energy = patch.strength * cost + roughness(around, refinement, plane)
+    held.energy = patch.strength * held.cost + roughness(around, refinement, held.plane)
     for direction in range(4):
         dx = wp.int32(direction == 0) - wp.int32(direction == 1)
         dy = wp.int32(direction == 2) - wp.int32(direction == 3)
@@ -296,39 +331,21 @@ def spread_and_refine(
             other = planes[row + dy * chosen, column + dx * chosen]
             shift = other[1] * wp.float32(-dx * chosen) + other[2] * wp.float32(-dy * chosen)
             candidate = wp.vec3f(other[0] + shift, other[1], other[2])
-            prior = roughness(around, refinement, candidate)
-            is_new = distance_of_planes(candidate, plane, refinement.radius) > refinement.same * unit
-            if is_new and is_possible(candidate, range_here) and prior < energy:
-                candidate_cost = plane_cost(pictures, relations, taps, patch, x, y, candidate)
-                if patch.strength * candidate_cost + prior < energy:
-                    cost = candidate_cost
-                    energy = patch.strength * candidate_cost + prior
-                    plane = candidate
+            if distance_of_planes(candidate, held.plane, refinement.radius) > refinement.same * unit:
+                held = better(pictures, relations, taps, refinement, patch, x, y, around, range_here, held, candidate)
     state = wp.rand_init(refinement.seed, pixel)
     for attempt in range(refinement.tries):
         # Depth alone, then the slopes with it: half of the pixels of a tilted surface are only wrong in tilt.
         tilt = wp.float32(attempt % 2)
-        candidate = plane + (unit * refinement.disparity) * wp.vec3f(
+        candidate = held.plane + (unit * refinement.disparity) * wp.vec3f(
             wp.randf(state, -1.0, 1.0),
             tilt * wp.randf(state, -1.0, 1.0) / refinement.radius,
             tilt * wp.randf(state, -1.0, 1.0) / refinement.radius,
         )
-        prior = roughness(around, refinement, candidate)
-        if is_possible(candidate, range_here) and prior < energy:
-            candidate_cost = plane_cost(pictures, relations, taps, patch, x, y, candidate)
-            if patch.strength * candidate_cost + prior < energy:
-                cost = candidate_cost
-                energy = patch.strength * candidate_cost + prior
-                plane = candidate
+        held = better(pictures, relations, taps, refinement, patch, x, y, around, range_here, held, candidate)
     for _step in range(refinement.steps):
-        candidate = newton_plane(pictures, relations, taps, refinement, patch, x, y, around, plane, cost)
-        prior = roughness(around, refinement, candidate)
-        if is_possible(candidate, range_here) and prior < energy:
-            candidate_cost = plane_cost(pictures, relations, taps, patch, x, y, candidate)
-            if patch.strength * candidate_cost + prior < energy:
-                cost = candidate_cost
-                energy = patch.strength * candidate_cost + prior
-                plane = candidate
-    planes[row, column] = plane
-    costs[row, column] = cost
+        candidate = newton_plane(pictures, relations, taps, refinement, patch, x, y, around, held.plane, held.cost)
+        held = better(pictures, relations, taps, refinement, patch, x, y, around, range_here, held, candidate)
+    planes[row, column] = held.plane
+    costs[row, column] = held.cost
     strengths[row, column] = patch.strength

@@ -12,9 +12,6 @@ from recon_cli.kernels.surface_windows import SurfaceStep, follow_surface
 from recon_cli.systems.mvs.config import SearchConfig
 from recon_cli.systems.mvs.estimates import Planes
 
-# Tangent of the largest tilt against the picture that is not an edge.
-_TILT = 10.0
-
 
 def add_detail(problem: Problem, found: Planes, config: SearchConfig) -> Planes:
     """The planes of a view after ``config.detail_rounds`` steps of every pixel.
@@ -24,7 +21,7 @@ def add_detail(problem: Problem, found: Planes, config: SearchConfig) -> Planes:
         found: what the search found at this resolution.
         config: how.
     """
-    edge = float(edge_shares(problem.pictures.cameras[problem.level][problem.view], _TILT)[0])
+    edge = float(edge_shares(problem.pictures.cameras[problem.level][problem.view])[0])
     step = SurfaceStep(config.damping, config.smoothness, config.jump)
     inverse_depths, costs = torch.where(found.is_known, found.planes[..., 0], 0.0), found.costs
     slopes = _slopes(inverse_depths, found, edge)

@@ -14,9 +14,6 @@ from recon_cli.core.tsdf import BLOCK, SparseGrid
 from recon_cli.kernels.consistency import edge_shares
 from recon_cli.kernels.slopes import fit_slopes
 
-# Tangent of the largest tilt against the picture that is not an edge.
-_TILT = 10.0
-
 
 def fused_points(maps: DepthMaps, scene: Scene | None, grid: SparseGrid) -> PointSet:
     """Mean position, normal and colour of the depths in every voxel, weighted by confidence.
@@ -50,7 +47,7 @@ def pixel_normals(
 ) -> Tensor:  # [N, 3]
     """World normals on the camera's side from the tilt of a depth map at some of its pixels (row by row)."""
     width = depth.shape[1]
-    edge = float(edge_shares(camera, _TILT)[0])
+    edge = float(edge_shares(camera)[0])
     slopes = fit_slopes(depth.contiguous(), edge=edge).view(-1, 2)[pixel]
     rows, columns = (pixel // width).float() + 0.5, (pixel % width).float() + 0.5
     constant = 1 / depth.flatten()[pixel] - slopes[:, 0] * columns - slopes[:, 1] * rows

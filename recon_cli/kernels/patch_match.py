@@ -16,7 +16,8 @@ import warp as wp
 from recon_cli.kernels.launch import start_warp
 
 start_warp()
-wp.set_module_options({"enable_backward": False})
+# Loops over taps are unrolled: else each reading of a window copies the whole of it.
+wp.set_module_options({"enable_backward": False, "max_unroll": 25})
 
 TAPS = 25
 MOST_SOURCES = 16
@@ -147,27 +148,34 @@ def read_patch(
 
 
 @wp.func
-def landing(relations: Relations, source: wp.int32, x: wp.float32, y: wp.float32, inverse_depth: wp.float32) -> wp.vec3f:
-    """Homogeneous pixel of a source on which a reference pixel falls; not positive in the last entry behind the source."""
-    return relations.rotations[source] * wp.vec3f(x, y, 1.0) + inverse_depth * relations.translations[source]
+def seen_at(h: wp.vec3f) -> wp.vec3f:
+    """Pixel of a homogeneous one and the reciprocal of its last entry, 0 where that is not positive: behind the camera."""
+    if h[2] <= 1.0e-9:
+        return wp.vec3f(0.0, 0.0, 0.0)
+    scale = 1.0 / h[2]
+    return wp.vec3f(h[0] * scale, h[1] * scale, scale)
 
 
 @wp.func
-def window_warp(relations: Relations, source: wp.int32, h: wp.vec3f, slope: wp.float32, axis: wp.int32) -> wp.vec2f:
+def landing(relations: Relations, source: wp.int32, x: wp.float32, y: wp.float32, inverse_depth: wp.float32) -> wp.vec3f:
+    """Where a reference pixel falls in a source, as ``seen_at`` tells it."""
+    return seen_at(relations.rotations[source] * wp.vec3f(x, y, 1.0) + inverse_depth * relations.translations[source])
+
+
+@wp.func
+def window_warp(relations: Relations, source: wp.int32, at: wp.vec3f, slope: wp.float32, axis: wp.int32) -> wp.vec2f:
     """Move of a tap in the source per pixel along an axis of the reference."""
     m = relations.rotations[source]
     q = relations.translations[source]
     a = wp.vec3f(m[0, axis] + slope * q[0], m[1, axis] + slope * q[1], m[2, axis] + slope * q[2])
-    scale = 1.0 / h[2]
-    return wp.vec2f((a[0] - h[0] * scale * a[2]) * scale, (a[1] - h[1] * scale * a[2]) * scale)
+    return wp.vec2f((a[0] - at[0] * a[2]) * at[2], (a[1] - at[1] * a[2]) * at[2])
 
 
 @wp.func
-def parallax(relations: Relations, source: wp.int32, h: wp.vec3f) -> wp.vec2f:
+def parallax(relations: Relations, source: wp.int32, at: wp.vec3f) -> wp.vec2f:
     """Move in the source per unit of inverse depth [px]."""
     q = relations.translations[source]
-    scale = 1.0 / h[2]
-    return wp.vec2f((q[0] - h[0] * scale * q[2]) * scale, (q[1] - h[1] * scale * q[2]) * scale)
+    return wp.vec2f((q[0] - at[0] * q[2]) * at[2], (q[1] - at[1] * q[2]) * at[2])
 
 
 @wp.func
@@ -177,20 +185,17 @@ def is_sane(across: wp.vec2f, down: wp.vec2f) -> bool:
 
 
 @wp.func
-def is_inside(pictures: Pictures, picture: wp.int32, h: wp.vec3f) -> bool:
-    if h[2] <= 1.0e-9:
+def is_inside(pictures: Pictures, picture: wp.int32, at: wp.vec3f) -> bool:
+    if at[2] <= 0.0:
         return False
-    u = h[0] / h[2]
-    v = h[1] / h[2]
-    return u > 0.0 and v > 0.0 and u < wp.float32(pictures.sizes[picture, 0]) and v < wp.float32(pictures.sizes[picture, 1])
+    return at[0] > 0.0 and at[1] > 0.0 and at[0] < wp.float32(pictures.sizes[picture, 0]) and at[1] < wp.float32(pictures.sizes[picture, 1])
 
 
 @wp.func
-def is_object(pictures: Pictures, picture: wp.int32, h: wp.vec3f) -> bool:
+def is_object(pictures: Pictures, picture: wp.int32, at: wp.vec3f) -> bool:
     """Of a point that falls inside the picture."""
-    column = wp.int32(h[0] / h[2])
-    row = wp.int32(h[1] / h[2])
-    return pictures.objects[pictures.offsets[picture] + wp.int64(row * pictures.sizes[picture, 0] + column)] > wp.uint8(0)
+    pixel = wp.int32(at[1]) * pictures.sizes[picture, 0] + wp.int32(at[0])
+    return pictures.objects[pictures.offsets[picture] + wp.int64(pixel)] > wp.uint8(0)
 
 
 @wp.func
@@ -208,7 +213,7 @@ def source_cost(
     taps: wp.array2d(dtype=wp.float32),
     patch: Patch,
     source: wp.int32,
-    h: wp.vec3f,
+    at: wp.vec3f,
     plane: wp.vec3f,
 ) -> wp.float32:
     """1 - NCC of the window against one source."""
@@ -216,19 +221,19 @@ def source_cost(
     offset = pictures.offsets[picture]
     width = pictures.sizes[picture, 0]
     height = pictures.sizes[picture, 1]
-    across = window_warp(relations, source, h, plane[1], 0)
-    down = window_warp(relations, source, h, plane[2], 1)
+    across = window_warp(relations, source, at, plane[1], 0)
+    down = window_warp(relations, source, at, plane[2], 1)
     if not is_sane(across, down):
         return 1.0
-    x = h[0] / h[2]
-    y = h[1] / h[2]
     mean = wp.float32(0.0)
     square = wp.float32(0.0)
     product = wp.float32(0.0)
     for tap in range(TAPS):
         dx = taps[tap, 0]
         dy = taps[tap, 1]
-        value = picture_value(pictures, offset, width, height, x + across[0] * dx + down[0] * dy, y + across[1] * dx + down[1] * dy)
+        x = at[0] + across[0] * dx + down[0] * dy
+        y = at[1] + across[1] * dx + down[1] * dy
+        value = picture_value(pictures, offset, width, height, x, y)
         weight = patch.weights[tap]
         mean += weight * value
         square += weight * value * value
@@ -277,11 +282,11 @@ def plane_cost(
     count = relations.sources.shape[0]
     background = wp.float32(0.0)
     for source in range(count):
-        h = landing(relations, source, x, y, plane[0])
+        at = landing(relations, source, x, y, plane[0])
         cost = wp.float32(1.0)
-        if is_inside(pictures, relations.sources[source], h):
-            if is_object(pictures, relations.sources[source], h):
-                cost = source_cost(pictures, relations, taps, patch, source, h, plane)
+        if is_inside(pictures, relations.sources[source], at):
+            if is_object(pictures, relations.sources[source], at):
+                cost = source_cost(pictures, relations, taps, patch, source, at, plane)
             else:
                 background += relations.background_cost
         costs[source] = cost
@@ -295,7 +300,7 @@ def source_step(
     taps: wp.array2d(dtype=wp.float32),
     patch: Patch,
     source: wp.int32,
-    h: wp.vec3f,
+    at: wp.vec3f,
     plane: wp.vec3f,
     unit: wp.float32,
     radius: wp.float32,
@@ -310,14 +315,12 @@ def source_step(
     offset = pictures.offsets[picture]
     width = pictures.sizes[picture, 0]
     height = pictures.sizes[picture, 1]
-    across = window_warp(relations, source, h, plane[1], 0)
-    down = window_warp(relations, source, h, plane[2], 1)
+    across = window_warp(relations, source, at, plane[1], 0)
+    down = window_warp(relations, source, at, plane[2], 1)
     step.cost = 1.0
     if not is_sane(across, down):
         return step
-    line = parallax(relations, source, h) * unit
-    x = h[0] / h[2]
-    y = h[1] / h[2]
+    line = parallax(relations, source, at) * unit
     mean = wp.float32(0.0)
     square = wp.float32(0.0)
     product = wp.float32(0.0)
@@ -328,13 +331,15 @@ def source_step(
     for tap in range(TAPS):
         dx = taps[tap, 0]
         dy = taps[tap, 1]
-        at = picture_slope(pictures, offset, width, height, x + across[0] * dx + down[0] * dy, y + across[1] * dx + down[1] * dy)
+        x = at[0] + across[0] * dx + down[0] * dy
+        y = at[1] + across[1] * dx + down[1] * dy
+        slope = picture_slope(pictures, offset, width, height, x, y)
         weight = patch.weights[tap]
-        value = at[0]
+        value = slope[0]
         mean += weight * value
         square += weight * value * value
         product += weight * value * patch.values[tap]
-        j = (at[1] * line[0] + at[2] * line[1]) * wp.vec3f(1.0, dx / radius, dy / radius)
+        j = (slope[1] * line[0] + slope[2] * line[1]) * wp.vec3f(1.0, dx / radius, dy / radius)
         first += weight * j
         with_source += (weight * value) * j
         with_reference += (weight * patch.values[tap]) * j

@@ -6,7 +6,7 @@ A plane hypothesis is [w, du, dv]: inverse depth at the pixel's centre and its c
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
@@ -155,6 +155,13 @@ class Problem:
     @property
     def device(self) -> torch.device:
         return self.pictures.values.device
+
+    def of_first(self, count: int) -> Problem:
+        """The same with the first ``count`` sources alone."""
+        match = replace(self.match, best=min(self.match.best, count))
+        return replace(
+            self, sources=self.sources[:count], rotations=self.rotations[:count], translations=self.translations[:count], match=match
+        )
 
     def arguments(self) -> list[Any]:
         """Pictures, relations and taps as the kernels take them."""

@@ -23,7 +23,8 @@ from recon_cli.kernels.patch_match import (
 )
 
 start_warp()
-wp.set_module_options({"enable_backward": False})
+# Loops over taps are unrolled: else each reading of a window copies the whole of it.
+wp.set_module_options({"enable_backward": False, "max_unroll": 25})
 
 
 NEIGHBOURS = 8
@@ -71,9 +72,9 @@ def pixel_unit(pictures: Pictures, relations: Relations, x: wp.float32, y: wp.fl
     total = wp.float32(0.0)
     count = wp.float32(0.0)
     for source in range(relations.sources.shape[0]):
-        h = landing(relations, source, x, y, inverse_depth)
-        if is_inside(pictures, relations.sources[source], h):
-            total += wp.length(parallax(relations, source, h))
+        at = landing(relations, source, x, y, inverse_depth)
+        if is_inside(pictures, relations.sources[source], at):
+            total += wp.length(parallax(relations, source, at))
             count += 1.0
     return wp.max(count, 1.0) / wp.max(total, 1.0e-9)
 
@@ -168,9 +169,9 @@ def newton_plane(
     gradient = wp.vec3f()
     matched = wp.float32(0.0)
     for source in range(relations.sources.shape[0]):
-        h = landing(relations, source, x, y, plane[0])
-        if is_inside(pictures, relations.sources[source], h):
-            step = source_step(pictures, relations, taps, patch, source, h, plane, unit, refinement.radius)
+        at = landing(relations, source, x, y, plane[0])
+        if is_inside(pictures, relations.sources[source], at):
+            step = source_step(pictures, relations, taps, patch, source, at, plane, unit, refinement.radius)
             if step.cost < 1.5 * cost + 0.05 and step.cost < 0.9:
                 matrix += patch.strength * step.matrix
                 gradient += patch.strength * step.gradient

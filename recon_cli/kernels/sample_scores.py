@@ -17,7 +17,8 @@ from recon_cli.kernels.patch_match import MOST_SOURCES, Pictures, Relations, pla
 from recon_cli.kernels.patch_search import Problem
 
 start_warp()
-wp.set_module_options({"enable_backward": False})
+# Loops over taps are unrolled: else each reading of a window copies the whole of it.
+wp.set_module_options({"enable_backward": False, "max_unroll": 25})
 
 Observations = wp.types.vector(length=MOST_SOURCES + 1, dtype=wp.float32)
 

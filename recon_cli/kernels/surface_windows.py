@@ -32,12 +32,14 @@ from recon_cli.kernels.patch_match import (
     parallax,
     picture_slope,
     read_patch,
+    seen_at,
 )
 from recon_cli.kernels.patch_search import Problem
 from recon_cli.kernels.patch_search_steps import pixel_unit
 
 start_warp()
-wp.set_module_options({"enable_backward": False})
+# Loops over taps are unrolled: else each reading of a window copies the whole of it.
+wp.set_module_options({"enable_backward": False, "max_unroll": 25})
 
 _LARGEST_STEP = 0.5  # px of disparity
 
@@ -161,15 +163,16 @@ def source_equation(
     down = wp.vec3f(m[0, 1], m[1, 1], m[2, 1])
     for tap in range(TAPS):
         h = middle + taps[tap, 0] * across + taps[tap, 1] * down + surface[tap] * q
-        if h[2] > 1.0e-9:
+        at = seen_at(h)
+        if at[2] > 0.0:
             weight = patch.weights[tap]
-            at = picture_slope(pictures, offset, width, height, h[0] / h[2], h[1] / h[2])
-            j = at[1] * line[0] + at[2] * line[1]
-            mean += weight * at[0]
-            square += weight * at[0] * at[0]
-            product += weight * at[0] * patch.values[tap]
+            slope = picture_slope(pictures, offset, width, height, at[0], at[1])
+            j = slope[1] * line[0] + slope[2] * line[1]
+            mean += weight * slope[0]
+            square += weight * slope[0] * slope[0]
+            product += weight * slope[0] * patch.values[tap]
             first += weight * j
-            with_source += weight * at[0] * j
+            with_source += weight * slope[0] * j
             with_reference += weight * patch.values[tap] * j
             second += weight * j * j
     equation = Equation()
@@ -233,11 +236,11 @@ def _follow_surface(
     background = wp.float32(0.0)
     each = Costs()
     for source in range(relations.sources.shape[0]):
-        h = landing(relations, source, x, y, inverse_depth)
+        at = landing(relations, source, x, y, inverse_depth)
         cost = wp.float32(1.0)
-        if is_inside(pictures, relations.sources[source], h):
-            if is_object(pictures, relations.sources[source], h):
-                line = parallax(relations, source, h) * unit
+        if is_inside(pictures, relations.sources[source], at):
+            if is_object(pictures, relations.sources[source], at):
+                line = parallax(relations, source, at) * unit
                 equation = source_equation(pictures, relations, taps, patch, surface, source, x, y, line)
                 cost = equation.cost
                 if cost < 1.5 * costs[row, column] + 0.05 and cost < 0.9:

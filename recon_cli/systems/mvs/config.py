@@ -45,7 +45,7 @@ class SearchConfig(Recipe):
     coarsest_size: int = Field(default=100, ge=16, description="longest side of the coarsest pictures, where the sweep runs [px]")
     sweep_planes: int = Field(default=32, ge=2, le=1024, description="planes of the sweep, at equal steps of inverse depth")
     enabled: bool = Field(default=True, description="search first; else the optimisation starts where the rays enter their intervals")
-    rounds: int = Field(default=3, ge=0, le=50, description="rounds of search at each resolution but the last")
+    rounds: int = Field(default=2, ge=0, le=50, description="rounds of search at each resolution but the last")
     final_rounds: int = Field(default=2, ge=0, le=50, description="rounds of search at full resolution")
     window: Literal["dense", "quincunx", "sparse", "wide"] = Field(default="sparse", description="25 taps: every other pixel of 9 x 9")
     final_window: Literal["dense", "quincunx", "sparse", "wide"] = Field(
@@ -56,7 +56,7 @@ class SearchConfig(Recipe):
     )
     detail_sources: int = Field(default=6, ge=1, le=16, description="views that these are compared with, of views.neighbours")
     reach: int = Field(default=5, ge=1, le=31, description="farthest neighbour whose plane is tried [px]")
-    same: float = Field(default=0.05, ge=0.0, description="a neighbour's plane that differs by less is not tried [px of disparity]")
+    same: float = Field(default=0.2, ge=0.0, description="a neighbour's plane that differs by less is not tried [px of disparity]")
     tries: int = Field(default=0, ge=0, le=32, description="random changes that are tried a round")
     disparity: float = Field(default=1.0, gt=0.0, description="scale of the random changes in the first round, then halved [px]")
     newton_steps: int = Field(default=1, ge=0, le=10, description="Gauss-Newton steps on the plane a round")

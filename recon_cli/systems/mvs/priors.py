@@ -30,7 +30,8 @@ class PatchPrior:
         slopes: Tensor | None = None,  # [P, 2]
     ) -> Tensor:  # [P, S]
         """1 - NCC in [0, 2]."""
-        problem = level_problem(self._pictures, view, self._level, sources, self._intervals, self._search)
+        usable = [int(source) for source in sources if source >= 0][: self._search.sources]
+        problem = level_problem(self._pictures, view, self._level, usable, self._intervals, self._search)
         planes = torch.zeros(len(pixels), 3, dtype=torch.float32, device=depth.device)
         if slopes is not None:
             planes[:, 1:] = slopes

@@ -45,14 +45,18 @@ def search_view(
         seed: of the random changes.
     """
     found: Planes | None = None
+    usable = [int(source) for source in sources if source >= 0][: max(config.sources, config.detail_sources)]
     for level in range(pictures.levels - 1, -1, -1):
-        problem = level_problem(pictures, view, level, sources, intervals, config)
+        wide = level_problem(pictures, view, level, usable, intervals, config)
+        problem = wide.of_first(config.sources)
         if found is None:
             planes, costs = sweep(problem, config.sweep_planes)
         else:
             planes, costs = _finer(found.planes, found.costs, problem)
         strengths = torch.zeros_like(costs)
         rounds = config.final_rounds if level == 0 else config.rounds
+        if rounds == 0:
+            improve(problem, planes, costs, strengths, Round(reach=0, tries=0, steps=0), seed=0)  # what the planes cost here
         for index in range(rounds):
             tried = Round(
                 reach=config.reach,
@@ -67,8 +71,7 @@ def search_view(
             improve(problem, planes, costs, strengths, tried, seed=_seed(seed, view, level, index))
         found = Planes(planes, costs)
         if config.detail_rounds:
-            wider = config.model_copy(update={"sources": config.detail_sources})
-            found = add_detail(level_problem(pictures, view, level, sources, intervals, wider), found, config)
+            found = add_detail(wide.of_first(config.detail_sources), found, config)
     assert found is not None
     return found
 
@@ -76,15 +79,14 @@ def search_view(
 def level_problem(
     pictures: PictureSet, view: int, level: int, sources: Sequence[int], intervals: DepthIntervals, config: SearchConfig
 ) -> Problem:
-    """One view at one resolution, with the sources at the resolution that shows the surface in pixels of the same size."""
+    """One view at one resolution, with its sources at the resolution that shows the surface in pixels of the same size."""
     mask = pictures.picture(view, level)[1]
     ranges = _ranges(intervals, view, mask)
     pixels = (mask & (ranges[..., 1] > 0)).reshape(-1).nonzero()[:, 0].to(torch.int32)
-    chosen = [int(source) for source in sources if source >= 0][: config.sources]
-    places = [(source, _source_level(pictures, view, level, source, intervals)) for source in chosen]
+    places = [(source, _source_level(pictures, view, level, source, intervals)) for source in sources]
     indices, rotations, translations = relate(pictures, view, level, places)
     match = Match(
-        best=min(config.best, len(chosen)),
+        best=min(config.best, len(sources)),
         noise=(config.noise or pictures.noise) / 2**level,
         mismatch=config.mismatch,
         contrast=config.contrast,

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from recon_cli.core.normals import gather_rows
+from recon_cli.core.topology import unique_edges
 from recon_cli.kernels.outline_crossings import Crossings, find_crossings
 
 
@@ -69,8 +70,8 @@ def opposite_corners(
 
     Corner i of face f has the number 3 f + i; -1 where the edge does not belong to exactly two faces.
     """
-    edges = torch.stack([faces.roll(-1, dims=1), faces.roll(-2, dims=1)], dim=-1).reshape(-1, 2).sort(dim=-1).values
-    _, edge_of_corner, count = torch.unique(edges, dim=0, return_inverse=True, return_counts=True)
+    pairs = torch.stack([faces.roll(-1, dims=1), faces.roll(-2, dims=1)], dim=-1).reshape(-1, 2)
+    _, edge_of_corner, count = unique_edges(pairs)
     order = torch.argsort(edge_of_corner, stable=True)
     first = torch.cumsum(count, 0) - count
     has_two = count == 2

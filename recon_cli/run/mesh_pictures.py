@@ -23,7 +23,7 @@ PAGE_FACES = 150_000
 """Faces that the interactive view gets at most: about 4 MB of a page."""
 
 # Times the wanted number of faces beyond which a mesh is clustered before it is decimated.
-_CLUSTERED = 4
+_CLUSTERED = 2
 
 _CLAY = (0.90, 0.88, 0.84)
 _FIELD_OF_VIEW = math.radians(28)

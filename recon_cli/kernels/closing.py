@@ -14,10 +14,10 @@ import warp as wp
 from torch import Tensor
 
 from recon_cli.core.cameras import Cameras
-from recon_cli.core.tsdf import BLOCK, SparseGrid
+from recon_cli.core.tsdf import BLOCK, SparseGrid, block_keys
 from recon_cli.kernels.launch import launch_bands, start_warp
 from recon_cli.kernels.tsdf import view_struct
-from recon_cli.kernels.tsdf_steps import View
+from recon_cli.kernels.tsdf_steps import View, key_of
 
 start_warp()
 wp.set_module_options({"enable_backward": False})
@@ -95,6 +95,96 @@ def relax(
         launch_bands(_relax, len(grid) * BLOCK**2, arguments, device=target.device)
         field, following = following, field
     return field
+
+
+def missed_voxels(
+    grid: SparseGrid,
+    field: Tensor,  # [B, 512]
+    is_possible: Tensor,  # [B, 512] bool
+    cameras: Cameras,
+    masks: Sequence[Tensor],  # C of [H, W]
+) -> Tensor:  # [M]
+    """Voxels that are nearest to the solid on the rays of mask pixels that pass it by, as places in the flat field, each once.
+
+    Args:
+        grid: of the field.
+        field: signed distances, negative inside.
+        is_possible: voxels that may belong to the solid.
+        cameras: of the masks.
+        masks: true on the object.
+    """
+    if not len(grid):
+        return torch.zeros(0, dtype=torch.int64, device=field.device)
+    keys = block_keys(grid.blocks)
+    low = wp.vec3f(*(BLOCK * grid.blocks.amin(dim=0)).tolist())
+    high = wp.vec3f(*(BLOCK * (grid.blocks.amax(dim=0) + 1) - 1).tolist())
+    found = []
+    for view, mask in enumerate(masks):
+        pixels = mask.to(field.device).reshape(-1).nonzero()[:, 0].to(torch.int32)
+        nearest = torch.full((len(pixels),), -1, dtype=torch.int64, device=field.device)
+        struct = view_struct(cameras, view, grid.origin, grid.voxel)
+        arguments = (pixels, int(mask.shape[1]), struct, keys, low, high, field, is_possible.view(torch.uint8), nearest)
+        launch_bands(_find_nearest, len(pixels), arguments, device=field.device)
+        found.append(nearest[nearest >= 0])
+    return torch.cat(found).unique()
+
+
+@wp.kernel
+def _find_nearest(
+    first: wp.int32,
+    pixels: wp.array(dtype=wp.int32),
+    width: wp.int32,
+    view: View,
+    keys: wp.array(dtype=wp.int64),
+    low: wp.vec3f,
+    high: wp.vec3f,
+    field: wp.array2d(dtype=wp.float32),
+    is_possible: wp.array2d(dtype=wp.uint8),
+    nearest: wp.array(dtype=wp.int64),
+):
+    """The voxel of the smallest distance along a pixel's ray, where none is negative; half a voxel a step."""
+    index = first + wp.tid()
+    start = view.centre
+    step = view.ray * wp.vec3f(wp.float32(pixels[index] % width) + 0.5, wp.float32(pixels[index] / width) + 0.5, 1.0)
+    near = wp.float32(0.0)
+    far = wp.float32(1.0e30)
+    for axis in range(3):
+        if wp.abs(step[axis]) > 1.0e-20:
+            a = (low[axis] - start[axis]) / step[axis]
+            b = (high[axis] - start[axis]) / step[axis]
+            near = wp.max(near, wp.min(a, b))
+            far = wp.min(far, wp.max(a, b))
+        elif start[axis] < low[axis] or start[axis] > high[axis]:
+            return
+    count = wp.int32(wp.ceil((far - near) * 2.0 * wp.length(step)))
+    least = wp.float32(2.0)
+    found = wp.int64(-1)
+    held = wp.int64(-1)
+    block = wp.int32(-1)
+    for i in range(count):
+        place = start + (near + (far - near) * (wp.float32(i) + 0.5) / wp.float32(count)) * step
+        place = wp.vec3f(wp.round(place[0]), wp.round(place[1]), wp.round(place[2]))
+        key = key_of(place)
+        if key != held:
+            held = key
+            at = wp.lower_bound(keys, key)
+            block = wp.int32(-1)
+            if at < keys.shape[0]:  # noqa: SIM102 - Warp may read both sides of an `and`
+                if keys[at] == key:
+                    block = at
+        if block >= 0:
+            x = wp.int32(place[0] - 8.0 * wp.floor(place[0] / 8.0))
+            y = wp.int32(place[1] - 8.0 * wp.floor(place[1] / 8.0))
+            z = wp.int32(place[2] - 8.0 * wp.floor(place[2] / 8.0))
+            voxel = x + 8 * y + 64 * z
+            if is_possible[block, voxel] > wp.uint8(0):
+                value = field[block, voxel]
+                if value < 0.0:
+                    return
+                if value < least:
+                    least = value
+                    found = wp.int64(block) * wp.int64(512) + wp.int64(voxel)
+    nearest[index] = found
 
 
 @wp.kernel

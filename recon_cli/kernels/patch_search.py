@@ -16,6 +16,7 @@ import warp as wp
 from torch import Tensor
 
 from recon_cli.core.cameras import Cameras
+from recon_cli.core.errors import InputError
 from recon_cli.kernels import patch_search_steps as steps
 from recon_cli.kernels.launch import as_vectors, launch_bands
 from recon_cli.kernels.patch_match import MOST_SOURCES, NOTHING, TAPS, Pictures, Relations
@@ -54,6 +55,11 @@ class PictureSet:
         levels = max(1, min(levels, 1 + int(torch.tensor(smallest / _SMALLEST).log2().floor())))
         sizes = [[_halved(size, level) for size in cameras.size.tolist()] for level in range(levels)]
         counts = torch.tensor([w * h for level in sizes for w, h in level])
+        if int(counts.sum()) >= 2**31:
+            raise InputError(
+                f"the pictures have {int(counts.sum()) / 1e9:.1f} thousand million pixels at all resolutions, 2.1 can be counted",
+                hint="use smaller pictures (--max-size) or fewer views (--views)",
+            )
         offsets = counts.cumsum(0) - counts
         values = torch.empty(int(counts.sum()), dtype=torch.float32)
         objects = torch.empty(len(values), dtype=torch.uint8)

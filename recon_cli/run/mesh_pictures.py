@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 PAGE_FACES = 150_000
 """Faces that the interactive view gets at most: about 4 MB of a page."""
 
+DRAWN_FACES = 600_000
+"""Faces that are enough for a mesh's pictures on a page: several to a pixel."""
+
 # Times the wanted number of faces beyond which a mesh is clustered before it is decimated.
 _CLUSTERED = 2
 
@@ -142,6 +145,20 @@ def decimated(mesh: Mesh, faces: int) -> Mesh:
     """
     if len(mesh.faces) <= faces:
         return mesh
+    surface = _to_open3d(clustered(mesh, _CLUSTERED * faces))
+    return _from_open3d(surface.simplify_quadric_decimation(target_number_of_triangles=faces), mesh)
+
+
+def clustered(mesh: Mesh, faces: int) -> Mesh:
+    """A mesh of about ``faces`` faces if it has more: vertices in cells of one size become one; colours carried along."""
+    if len(mesh.faces) <= faces:
+        return mesh
+    surface = _to_open3d(mesh)
+    # A surface passes about two faces of each cluster that it meets.
+    return _from_open3d(surface.simplify_vertex_clustering(math.sqrt(2 * surface.get_surface_area() / faces)), mesh)
+
+
+def _to_open3d(mesh: Mesh) -> Any:
     import open3d
 
     surface = open3d.geometry.TriangleMesh(
@@ -149,14 +166,13 @@ def decimated(mesh: Mesh, faces: int) -> Mesh:
     )
     if mesh.colors is not None:
         surface.vertex_colors = open3d.utility.Vector3dVector(mesh.colors.double().numpy())
-    if len(mesh.faces) > _CLUSTERED * faces:
-        # A surface passes about two faces of each cluster that it meets.
-        surface = surface.simplify_vertex_clustering(math.sqrt(2 * surface.get_surface_area() / (_CLUSTERED * faces)))
-    small = surface.simplify_quadric_decimation(target_number_of_triangles=faces)
-    colors = None if mesh.colors is None else torch.from_numpy(np.asarray(small.vertex_colors).copy())
-    return Mesh(
-        torch.from_numpy(np.asarray(small.vertices).copy()), torch.from_numpy(np.asarray(small.triangles).astype(np.int64)), colors=colors
-    )
+    return surface
+
+
+def _from_open3d(surface: Any, like: Mesh) -> Mesh:
+    vertices, faces = np.asarray(surface.vertices).copy(), np.asarray(surface.triangles).astype(np.int64)
+    colors = None if like.colors is None else torch.from_numpy(np.asarray(surface.vertex_colors).copy())
+    return Mesh(torch.from_numpy(vertices), torch.from_numpy(faces), colors=colors)
 
 
 def _raised(level: Tensor, gaze: Tensor, up: Tensor) -> Tensor:  # [3], [3], [3] -> [3]

@@ -132,15 +132,16 @@ def reconstruct(job: MvsJob, display: Display) -> dict[str, Any]:
             raise StoppedError("stopped before the fusion", hint="run the same command again with --resume to go on")
         fused = stages.fuse(scene, memory_limit=job.memory_limit, device=device) if job.has_fusion else None
         shown = _shown(stages, scene, fused, needed)
-        write_page(folder.report, mvs_page(shown, _facts(job, str(device))))
-        record = _record(folder, shown, fused, needed)
+        with times.stage("page"):
+            write_page(folder.report, mvs_page(shown, _facts(job, str(device))))
+        record = _record(folder, shown, fused, needed) | {"peak_mb": times.peaks}
         folder.log(record)
         folder.finish()
     return record
 
 
 def _shown(stages: MvsStages, scene: Scene, fused: FusedViews | None, needed: Estimate) -> MvsShown:
-    with stages.times.stage("report"):
+    with stages.times.stage("pictures for the page"):
         views, colors = shown_views(scene, stages.folder.out, fused, stages.recipe.views)
     return MvsShown(
         views,

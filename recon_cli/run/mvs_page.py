@@ -12,7 +12,7 @@ import numpy as np
 from recon_cli.core.cameras import Cameras
 from recon_cli.core.mesh import Mesh
 from recon_cli.core.points import PointSet
-from recon_cli.run.mesh_pictures import packed_view, stand_before, three_sides
+from recon_cli.run.mesh_pictures import DRAWN_FACES, clustered, packed_view, stand_before, three_sides
 from recon_cli.run.mvs_reprojection import Reprojection
 from recon_cli.run.origin import RunFacts, origin_section
 from recon_cli.run.pictures import (
@@ -133,12 +133,13 @@ def mean_scores(shown: MvsShown) -> dict[str, float]:
 
 
 def _surface_section(mesh: Mesh, cameras: Cameras) -> Section:
-    stand = stand_before(mesh.vertices, cameras)
-    sides = three_sides(mesh, stand, side=_SIDE_OF_MESH)
+    drawn = clustered(mesh, DRAWN_FACES)
+    stand = stand_before(drawn.vertices, cameras)
+    sides = three_sides(drawn, stand, side=_SIDE_OF_MESH)
     rows = [side_by_side([clay for clay, _ in sides])]
     rows += [side_by_side([colored for _, colored in sides if colored is not None])] if sides[0][1] is not None else []
     sheet = contact_sheet(rows, columns=1)
-    record = packed_view(mesh, stand)
+    record = packed_view(drawn, stand)
     faces = len(mesh.faces)
     thinned = f" Thinned for the page from {_count(faces)} faces; out/mesh.ply has them all." if faces * 3 > _triangles(record) else ""
     blocks: list[Block] = [

@@ -10,10 +10,16 @@ from contextlib import contextmanager
 
 
 class StageTimes:
-    """Wall time of the stages of a job [s]; a stage inside another does not count for the outer one."""
+    """Wall time of the stages of a job; a stage inside another does not count for the outer one.
+
+    Attributes:
+        seconds: of each stage [s].
+        peaks: largest memory that the process had had when the stage ended [MB].
+    """
 
     def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
         self.seconds: dict[str, float] = {}
+        self.peaks: dict[str, int] = {}
         self._clock = clock
         self._inner = 0.0
 
@@ -27,6 +33,7 @@ class StageTimes:
         finally:
             spent = self._clock() - start
             self.seconds[name] += spent - self._inner
+            self.peaks[name] = peak_memory_mb()
             self._inner = before + spent
 
 

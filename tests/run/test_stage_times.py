@@ -22,6 +22,7 @@ def test_an_inner_stage_does_not_count_for_the_outer_one():
     with times.stage("outer"):
         clock.now += 10
     assert times.seconds == {"outer": 13.0, "inner": 6.0}
+    assert 0 < times.peaks["inner"] <= times.peaks["outer"] <= peak_memory_mb()
     assert sum(times.seconds.values()) == clock.now
 
 

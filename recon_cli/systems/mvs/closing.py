@@ -12,7 +12,7 @@ from recon_cli.core.depth_maps import DepthMaps
 from recon_cli.core.errors import InputError
 from recon_cli.core.scene import Scene
 from recon_cli.core.tsdf import BLOCK, BYTES_PER_BLOCK, SparseGrid, TsdfVolume, block_coordinates, block_keys, check_memory
-from recon_cli.kernels.closing import outline_distances, relax, silhouette_bound
+from recon_cli.kernels.closing import missed_voxels, outline_distances, relax, silhouette_bound
 from recon_cli.kernels.tsdf import Integration, Sums, accumulate, touched_grid
 from recon_cli.kernels.visual_hull import VisualHull
 from recon_cli.systems.mvs.config import FusionConfig
@@ -20,6 +20,8 @@ from recon_cli.systems.mvs.config import FusionConfig
 # Certainty of a voxel that a view looks through, and of one of which nothing is known and that counts as solid. They are
 # the same, so that a flat border between the two stays where it is; both are low, so that steps of it become smooth.
 _GUESSED = 0.01
+# What a voxel is told that a silhouette needs: well inside, for its neighbours pull it out [truncations].
+_MET = -0.5
 # Weight of views at which a voxel near a surface is half certain.
 _HALF = 0.3
 # Bytes of a voxel more than the twelve of an open volume: of target, certainty, bound, weight and two fields at once, and what is between.
@@ -47,6 +49,8 @@ def closed_volume(
 
     Views carve: a voxel in front of a depth is free, one behind it or seen by nobody is solid, one outside the masks
     or the scene's bounds is free. Where little is known the field is smoothed, so that gaps in the depth maps are bridged without steps.
+    With ``config.silhouette_rounds`` the masks are evidence for the solid, too: where the ray of a mask's pixel misses it, the voxel of
+    the ray that came nearest becomes solid (the constraint of Cremers and Kolev 2011).
 
     Args:
         maps: consistent depth maps.
@@ -82,8 +86,14 @@ def closed_volume(
     outside = _outside(grid, bound, config.truncation)
     torch.maximum(target, outside, out=target)
     certainty.masked_fill_(outside > 0, 1.0)
-    field = relax(grid, target, certainty)
-    torch.maximum(field, outside, out=field)
+    field = torch.maximum(relax(grid, target, certainty), outside)
+    for _ in range(config.silhouette_rounds):
+        missed = missed_voxels(grid, field, outside < 0, scene.cameras, scene.masks)
+        if not len(missed):
+            break
+        target.view(-1)[missed] = _MET
+        certainty.view(-1)[missed] = 1.0
+        field = torch.maximum(relax(grid, target, certainty), outside)
     return TsdfVolume(grid, _sealed(grid, field), weight, integration.truncation * voxel)
 
 

@@ -149,6 +149,9 @@ class FusionConfig(Recipe):
     component: float = Field(default=0.01, ge=0.0, le=1.0, description="pieces smaller than this share of the largest one's area go")
     largest_component: bool = Field(default=False, description="keep the largest piece alone")
     watertight: bool = Field(default=False, description="close the surface: what no view sees into is solid, up to the visual hull")
+    silhouette_rounds: int = Field(
+        default=0, ge=0, le=20, description="closed: times that it is filled where it misses a pixel of a mask; for tight masks"
+    )
 
 
 class MvsRecipe(Recipe):

@@ -12,14 +12,15 @@ from torch import Tensor
 
 from recon_cli.core.errors import InputError
 from recon_cli.core.mesh import Mesh
-from recon_cli.core.tsdf import BLOCK, SparseGrid
-from recon_cli.kernels.closing import outline_distances, relax, silhouette_bound
+from recon_cli.core.tsdf import BLOCK, SparseGrid, block_coordinates, block_keys
+from recon_cli.kernels.closing import missed_voxels, outline_distances, relax, silhouette_bound
 from recon_cli.kernels.hull_box import scene_hull
 from recon_cli.kernels.tsdf import Integration
+from recon_cli.render.depth import mesh_depths
 from recon_cli.systems.mvs import closing
 from recon_cli.systems.mvs.config import FusionConfig
 from recon_cli.systems.mvs.fusion import fuse
-from tests.systems.mvs.sphere_rig import CENTRE, RADIUS, around, scene_of, sphere_maps
+from tests.systems.mvs.sphere_rig import CENTRE, RADIUS, around, scene_of, sphere_depth, sphere_maps
 
 CONFIG = FusionConfig(voxel=0.08, watertight=True)
 
@@ -66,6 +67,50 @@ def test_gaps_are_closed_between_the_depths_and_the_hull() -> None:
     full = 4 / 3 * math.pi * RADIUS**3
     assert 0.95 * full < volume(mesh) < 1.15 * full
     assert not is_closed(fuse(holed, scene, CONFIG.model_copy(update={"watertight": False})).mesh.faces)
+
+
+def test_silhouettes_fill_what_the_depths_cut_off() -> None:
+    """The maps show a sphere that is a tenth too small, so its outlines lie inside the masks."""
+    maps = sphere_maps()
+    scene = scene_of(maps)
+    small = replace(maps, depth=tuple(sphere_depth(maps.cameras[view], radius=0.9 * RADIUS) for view in range(len(maps))))
+    cut, filled = (fuse(small, scene, CONFIG.model_copy(update={"silhouette_rounds": rounds})).mesh for rounds in (0, 4))
+    shares = [covered(mesh, scene) for mesh in (cut, filled)]
+    assert shares[0] < 0.9
+    # Voxels are two pixels wide: what is filled ends up to half a voxel inside the outlines.
+    assert shares[1] > 0.93
+    assert is_closed(filled.faces)
+    # The hull of fourteen masks of a sphere stands over it in places; it bounds what is filled.
+    assert float((filled.vertices.double() - CENTRE).norm(dim=-1).max()) < 1.15
+
+
+def covered(mesh: Mesh, scene: Scene) -> float:
+    """Share of the masks' pixels that show the mesh."""
+    assert scene.masks is not None
+    drawn = mesh_depths(mesh, scene.cameras).depth
+    hit = sum(int(((depth > 0) & mask).sum()) for depth, mask in zip(drawn, scene.masks, strict=True))
+    return hit / sum(int(mask.sum()) for mask in scene.masks)
+
+
+def test_missed_voxels_are_those_nearest_to_the_solid() -> None:
+    """Rays of a mask that is larger than a ball pass it by at places whose distance from it is known."""
+    maps, voxel, radius = sphere_maps(), 0.05, 0.8
+    steps = torch.arange(-4, 4, dtype=torch.int32)
+    grid = SparseGrid(CENTRE, voxel, block_coordinates(block_keys(torch.cartesian_prod(steps, steps, steps)).sort().values))
+    local = torch.arange(BLOCK**3)
+    places = grid.blocks[:, None] * BLOCK + torch.stack([local % 8, local // 8 % 8, local // 64], dim=-1)
+    distance = voxel * places.float().norm(dim=-1)
+    field, everywhere = distance - radius, torch.ones(distance.shape, dtype=torch.bool)
+    found = missed_voxels(grid, field, everywhere, maps.cameras, [depth > 0 for depth in maps.depth])
+    assert len(found) > 500
+    assert torch.equal(found, found.unique())
+    passed = field.reshape(-1)[found]
+    assert float(passed.min()) >= 0
+    # A ray of the masks passes the centre at the sphere's radius at most; steps and voxels are half a voxel off.
+    assert float(passed.max()) < RADIUS - radius + voxel
+    assert not len(missed_voxels(grid, distance - 1.1 * RADIUS, everywhere, maps.cameras, [depth > 0 for depth in maps.depth]))
+    nowhere = torch.zeros_like(everywhere)
+    assert not len(missed_voxels(grid, field, nowhere, maps.cameras, [depth > 0 for depth in maps.depth]))
 
 
 def test_without_masks_it_says_what_is_missing() -> None:

@@ -14,29 +14,35 @@ MEGABYTE = 2**20
 
 @dataclass(frozen=True)
 class Costs:
-    """Constants of the estimate, set by hand to one run of scan 24 at 800 x 600 on two cores (docs/multi_view_stereo.md).
+    """Constants of the estimate, set by hand to runs of scan 24 on two cores: 8 to 49 views at 200 to 1600 px (docs/multi_view_stereo.md).
 
     Attributes:
         libraries: memory of Python and the libraries [B].
-        picture: memory of a pixel of any view for the whole run: picture, mask, interval [B].
-        group: memory of a foreground pixel of a view while its group is solved [B].
-        group_pixel: memory of any pixel of a view while its group is solved [B].
+        picture: memory of a pixel of any view for the whole run: picture, mask, interval, pyramid [B].
+        group: memory of a foreground pixel of a view while signed ray distances of its group are optimised [B].
+        group_pixel: memory of any pixel of a view meanwhile [B].
         fusion: memory of a pixel of any view while the maps are filtered and fused, the volume not counted [B].
         volume: memory of the volume for a foreground pixel of all views [B].
+        surface: memory of the surface and its pictures for a foreground pixel of all views [B].
+        largest_surface: beyond which a surface is thinned before it is drawn [B].
         start_seconds: time to begin: imports, compiled kernels, intervals [s].
-        depth_seconds: time to find the depth of a million foreground pixels, for each source that is compared [s].
-        fusion_seconds: time to filter, fuse and write a million foreground pixels [s].
+        depth_seconds: time to search the depth of a million foreground pixels, for each source that is compared [s].
+        srdf_seconds: time for a thousand million factors of Eq. 3, there and back [s].
+        fusion_seconds: time to filter, fuse, write and show a million foreground pixels [s].
     """
 
-    libraries: int = 700 * MEGABYTE
-    picture: int = 16
+    libraries: int = 540 * MEGABYTE
+    picture: int = 11
     group: int = 120
     group_pixel: int = 40
-    fusion: int = 24
-    volume: int = 30
-    start_seconds: float = 6.0
-    depth_seconds: float = 2.8
-    fusion_seconds: float = 1.6
+    fusion: int = 3
+    volume: int = 6
+    surface: int = 200
+    largest_surface: int = 420 * MEGABYTE
+    start_seconds: float = 8.0
+    depth_seconds: float = 1.2
+    srdf_seconds: float = 36.0
+    fusion_seconds: float = 3.8
 
 
 COSTS = Costs()
@@ -94,16 +100,31 @@ def estimate(scene: Scene, recipe: MvsRecipe, *, share: float = 1.0, has_fusion:
     sizes = [int(image.shape[0] * image.shape[1]) for image in scene.images]
     counts = [int(scene.mask(view).sum()) for view in range(len(scene))]
     pixels, foreground = sum(sizes), sum(counts)
-    group = min(recipe.views.group_size, len(scene))
+    # Where the search is all, a view is done before the next one; a group that votes is held together.
+    group = min(recipe.views.group_size, len(scene)) if recipe.srdf.epochs else 1
     depth_memory = costs.group * sum(sorted(counts)[-group:]) + costs.group_pixel * sum(sorted(sizes)[-group:])
     volume = min(costs.volume * foreground, recipe.fusion.memory_limit_mb * MEGABYTE)
-    fusion_memory = costs.fusion * pixels + volume if has_fusion else 0
-    sources = min(recipe.search.sources, len(scene) - 1)
-    seconds = costs.start_seconds + costs.depth_seconds * share * foreground / 1e6 * sources
+    surface = min(costs.surface * foreground, costs.largest_surface)
+    fusion_memory = costs.fusion * pixels + volume + surface if has_fusion else 0
+    seconds = costs.start_seconds + share * foreground / 1e6 * _depth_seconds(recipe, len(scene), costs)
     if has_fusion:
         seconds += costs.fusion_seconds * foreground / 1e6
     memory = costs.libraries + costs.picture * pixels + max(depth_memory, fusion_memory)
     return Estimate(len(scene), pixels, foreground, seconds, memory)
+
+
+def _depth_seconds(recipe: MvsRecipe, views: int, costs: Costs) -> float:
+    """Time to find the depth of a million foreground pixels [s]."""
+    search, srdf = recipe.search, recipe.srdf
+    seconds = 0.0
+    if search.enabled:
+        compared = min(search.sources, views - 1) + (min(search.detail_sources, views - 1) if search.detail_rounds else 0)
+        seconds += costs.depth_seconds * compared
+    voters = min(srdf.neighbours, recipe.views.group_size - 1, views - 1)
+    for epoch in srdf.epochs:
+        passes = epoch.steps if srdf.ascent == "adam" else 1
+        seconds += costs.srdf_seconds * epoch.samples * passes * voters / 4**epoch.level / 1000
+    return seconds
 
 
 def check_memory(needed: Estimate, limit_mb: int | None, scene: Scene, *, costs: Costs = COSTS) -> None:

@@ -7,7 +7,7 @@ import torch
 from recon_cli.core.errors import InputError
 from recon_cli.core.scene import Scene
 from recon_cli.run.mvs_estimate import COSTS, MEGABYTE, check_memory, clock, estimate
-from recon_cli.systems.mvs.config import FusionConfig, MvsRecipe, ViewsConfig
+from recon_cli.systems.mvs.config import FusionConfig, MvsRecipe, SrdfConfig, SrdfEpoch, ViewsConfig
 from tests.run.stereo import arc
 
 RECIPE = MvsRecipe()
@@ -29,7 +29,7 @@ def test_pixels_are_counted():
 
 
 def test_a_scene_twice_as_large_costs_about_twice_as_much():
-    costs = replace(COSTS, libraries=0, start_seconds=0.0)
+    costs = replace(COSTS, libraries=0, surface=0, start_seconds=0.0)
     small, wide = (estimate(scene(12, scale), RECIPE, costs=costs) for scale in (10, 20))
     assert wide.seconds == pytest.approx(4 * small.seconds, rel=0.01)
     assert wide.memory == pytest.approx(4 * small.memory, rel=0.01)
@@ -50,9 +50,22 @@ def test_less_work_is_less_time_and_not_more_memory():
 
 
 def test_smaller_groups_need_less_memory():
-    groups = [RECIPE.model_copy(update={"views": ViewsConfig(group_size=size)}) for size in (4, 12)]
+    voting = RECIPE.model_copy(update={"srdf": SrdfConfig(epochs=(SrdfEpoch(),))})
+    groups = [voting.model_copy(update={"views": ViewsConfig(group_size=size)}) for size in (4, 12)]
     small, large = (estimate(scene(12, 40), recipe, has_fusion=False) for recipe in groups)
     assert small.memory < large.memory
+
+
+def test_every_source_and_every_step_takes_time():
+    plain = estimate(scene(12, 10), RECIPE).seconds
+    search = RECIPE.search.model_copy(update={"detail_rounds": 0})
+    assert estimate(scene(12, 10), RECIPE.model_copy(update={"search": search})).seconds < plain
+    closed, one, ten = (
+        estimate(scene(12, 10), RECIPE.model_copy(update={"srdf": SrdfConfig(ascent=ascent, epochs=(SrdfEpoch(steps=steps),))})).seconds
+        for ascent, steps in (("closed", 10), ("adam", 1), ("adam", 10))
+    )
+    assert closed == one > plain
+    assert ten - plain == pytest.approx(10 * (one - plain))
 
 
 def test_what_does_not_fit_is_refused_with_a_size_that_does():

@@ -35,8 +35,8 @@ class Costs:
     picture: int = 11
     group: int = 120
     group_pixel: int = 40
-    fusion: int = 3
-    volume: int = 6
+    fusion: int = 4
+    volume: int = 10
     surface: int = 200
     largest_surface: int = 420 * MEGABYTE
     start_seconds: float = 8.0

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import MutableMapping, Sequence
+from types import FrameType
 from typing import Annotated, Any, NoReturn
 
 import typer
@@ -15,7 +17,7 @@ from recon_cli.cli.console import emit
 from recon_cli.cli.errors import exit_code_of
 from recon_cli.cli.groups import Debug, Invocation, Root
 from recon_cli.cli.options import Json
-from recon_cli.core.errors import UsageError
+from recon_cli.core.errors import StoppedError, UsageError
 
 LIBRARY_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
@@ -88,7 +90,13 @@ def check_words(args: Sequence[str]) -> None:
 def main() -> NoReturn:
     """Entry point of the console script."""
     limit_library_threads(os.environ)
+    signal.signal(signal.SIGTERM, _stop)
     sys.exit(run(sys.argv[1:]))
+
+
+def _stop(_number: int, _frame: FrameType | None) -> NoReturn:
+    """SIGTERM where nothing catches it to reach a checkpoint first: before a run begins, and in commands that are soon done."""
+    raise StoppedError("stopped before anything was written", hint="give the same command again")
 
 
 def limit_library_threads(environment: MutableMapping[str, str]) -> None:

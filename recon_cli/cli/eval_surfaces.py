@@ -109,6 +109,7 @@ def distance(
     _expect_one_stream(points, mesh)
     from recon_cli.metrics.point_to_surface import distance_to_surface, point_distances
 
+    _expect_lengths(thresholds or [])
     measured = _vertices(points)
     found = point_distances(distance_to_surface(measured, read_mesh_surface(mesh)), thresholds=thresholds or [])
     emit({**found.record(), "from": points, "to": mesh}, json=json)
@@ -145,11 +146,15 @@ def _thresholds(given: list[float] | None, protocol: Protocol) -> list[float]:
         return list(ETH3D_THRESHOLDS)
     if not given:
         raise UsageError("no tolerance given", hint="add --threshold T, in scene units")
-    if not all(value > 0 for value in given):
-        raise UsageError(f"tolerances are {', '.join(f'{value:g}' for value in given)}; expected positive lengths")
+    _expect_lengths(given)
     if protocol is Protocol.tanks and len(given) > 1:
         raise UsageError(f"{len(given)} tolerances with --protocol tanks; expected one, its cells are half as large")
     return sorted(given)
+
+
+def _expect_lengths(given: list[float]) -> None:
+    if not all(value > 0 for value in given):
+        raise UsageError(f"tolerances are {', '.join(f'{value:g}' for value in given)}; expected positive lengths")
 
 
 def _expect_one_stream(first: str, second: str) -> None:

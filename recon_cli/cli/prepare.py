@@ -131,7 +131,7 @@ def masks(
     from recon_cli.io.video import open_video
     from recon_cli.io.whole_folder import check_new_folder
     from recon_cli.prepare.frames import CONTENTS, write_frames
-    from recon_cli.prepare.masks import ColorMasks
+    from recon_cli.prepare.masks import ColorMasks, WatchedMasks
 
     settings = replace(_mask_settings(background, chroma, tolerance, keep, largest_hole), dilate=dilate, erode=erode)
     check_new_folder(out, overwrite=overwrite, contents=CONTENTS)
@@ -140,9 +140,13 @@ def masks(
         made: Any = _depth_masks(depth, settings, near, far, slice(start, stop, stride), clip)
     else:
         made = ColorMasks(clip, settings)  # type: ignore[arg-type]
-    with _telling(quiet) as tell:
-        write_frames(made, out, overwrite=overwrite, progress=tell)
-    emit(_pictures_record(out, made) if json else out, json=json)
+    watched = WatchedMasks(made)
+    with Console(quiet=quiet) as console:
+        write_frames(watched, out, overwrite=overwrite, progress=lambda done, total: console.progress(done, total, {}))
+        if watched.empty:
+            first = ", ".join(f"{index:06d}" for index in watched.empty[:3])
+            console.warn(f"{len(watched.empty)} of {len(watched)} masks are empty: {first}{' …' if len(watched.empty) > 3 else ''}")
+    emit(_pictures_record(out, watched) if json else out, json=json)
 
 
 @app.command()

@@ -11,6 +11,7 @@ from torch import Tensor
 from recon_cli.core.errors import InputError
 
 _POINTS_AT_ONCE = 2_000_000
+_MOST_POINTS = 2e8
 
 
 def lattice_points(
@@ -28,7 +29,7 @@ def lattice_points(
         spacing: longest step of the lattice [scene units].
 
     Raises:
-        InputError: the spacing is not positive, or a vertex is not finite.
+        InputError: the spacing is not positive, a vertex is not finite, or there would be more points than memory.
     """
     if not spacing > 0.0:
         raise InputError(f"a surface cannot be sampled every {spacing:g}; expected a positive spacing")
@@ -36,6 +37,12 @@ def lattice_points(
     if not bool(torch.isfinite(positions).all()):
         raise InputError("the mesh has a vertex with a NaN or infinite coordinate")
     corners = _longest_edge_last(positions[faces.cpu()])
+    total = float(_expected(corners, spacing))
+    if total > _MOST_POINTS:
+        raise InputError(
+            f"a point every {spacing:g} would be {total:.2g} points on this mesh, at most {_MOST_POINTS:.0e} are made",
+            hint="is the mesh in the units of the spacing? Else take a larger one",
+        )
     parts = [_face_points(some, spacing) for some in _chunks(corners, spacing)]
     return torch.cat(parts) if parts else torch.zeros(0, 3, dtype=torch.float64)
 
@@ -45,6 +52,12 @@ def _longest_edge_last(corners: Tensor) -> Tensor:  # [F, 3, 3]
     opposite = (corners.roll(-1, 1) - corners.roll(-2, 1)).norm(dim=-1)  # [F, 3], the edge across from each corner
     order = (opposite.argmax(dim=1)[:, None] + torch.arange(3)) % 3
     return corners.gather(1, order[:, :, None].expand(-1, -1, 3))
+
+
+def _expected(corners: Tensor, spacing: float) -> Tensor:  # [F, 3, 3] -> []
+    """About the number of points; in floating point, for there is no bound to it."""
+    edges = (corners[:, 1:] - corners[:, :1]).norm(dim=-1)
+    return ((edges / spacing).ceil().clamp(min=1) + 1).prod(dim=1).sum() / 2
 
 
 def _steps(corners: Tensor, spacing: float) -> Tensor:  # [F, 3, 3] -> [F, 2] int64

@@ -166,10 +166,12 @@ def _found(named: Sequence[Path | None], cameras: Cameras, folder: Path) -> list
 def _check_complete(images: Sequence[Path | None], cameras: Cameras, file: Path) -> None:
     missing = [name for name, image in zip(cameras.names, images, strict=True) if image is None or not image.exists()]
     if missing:
+        named = next((image for image in images if image is not None and not image.exists()), None)
+        add = f"add {IMAGES}/{missing[0]}.png" if named is None else f"{file.name} names {named}, which is not there: put it back"
         raise InputError(
             f"{len(cameras)} cameras but {len(cameras) - len(missing)} images; there is none for {_some(missing)}",
             path=file,
-            hint=f"add {IMAGES}/{missing[0]}.png, or leave the views out",
+            hint=f"{add}, or leave the views out",
         )
 
 

@@ -129,11 +129,16 @@ def empty_hull(silhouettes: Silhouettes, box: Tensor, settings: HullSettings) ->
     is_decided = bool(decisive.any())
     blame = decisive if is_decided else against.sum(dim=0)
     view = int(blame.argmax())
+    if not int(blame[view]):
+        return InputError(
+            "nothing is left of the visual hull, though no mask objects: hardly any view sees the box that bounds it",
+            hint="look at the bounds of the scene, or let fewer views see a place (start.hull_views in a recipe)",
+        )
     share = 100 * int(blame[view]) / max(1, len(against))
     how = "alone removed" if is_decided and settings.tolerance == 0 else "removed"
     return InputError(
         f"nothing is left of the visual hull; the mask of view {silhouettes.names[view]!r} {how} the most ({share:.0f} % of its box)",
-        hint="look at that mask and its camera; leave the view out, or let more masks be wrong: start.hull_tolerance",
+        hint="look at that mask and its camera; leave the view out, or let more masks be wrong (start.hull_tolerance in a recipe)",
     )
 
 

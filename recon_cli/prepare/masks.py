@@ -108,6 +108,33 @@ class ColorMasks:
         return segment(self._frames[index], self._settings)
 
 
+class WatchedMasks:
+    """Masks as they are, and which of them show nothing.
+
+    Attributes:
+        empty: indices of the empty ones among those that were asked for.
+
+    Raises:
+        InputError: the last one is asked for, and all were empty.
+    """
+
+    def __init__(self, masks: ColorMasks | DepthMasks) -> None:
+        self._masks = masks
+        self.width, self.height = masks.width, masks.height
+        self.empty: list[int] = []
+
+    def __len__(self) -> int:
+        return len(self._masks)
+
+    def __getitem__(self, index: int) -> Tensor:  # [H, W] uint8
+        mask = self._masks[index]
+        if not bool(mask.any()):
+            self.empty.append(index)
+        if len(self.empty) == len(self):
+            raise InputError(f"all {len(self)} masks would be empty", hint="change the background's colour, or lower --tolerance")
+        return mask
+
+
 class DepthMasks:
     """The masks of depth maps, made when asked for.
 

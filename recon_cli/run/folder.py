@@ -77,7 +77,7 @@ def _plan_unfinished(path: Path, record: Mapping[str, Any], *, replace: bool, re
     same = bool(fingerprint) and record.get("fingerprint") == fingerprint
     if resume and same:
         return "resume"
-    if replace:
+    if replace or _has_failed_at_once(path):
         return "replace"
     seen = "an unfinished run" if same else "an unfinished run of another recipe or other inputs"
     hint = "--resume to go on with it, or --fresh to start over" if same else "--fresh to start over, or choose another -o"
@@ -219,6 +219,12 @@ def _record_of(path: Path) -> dict[str, Any] | None:
     except InputError:
         return None
     return record if isinstance(record, dict) and record.get("format") == FORMAT else None
+
+
+def _has_failed_at_once(path: Path) -> bool:
+    """Whether a run failed before it kept anything: its folder is free for what mends the error."""
+    checkpoints = path / "checkpoints"
+    return (path / FAILED).exists() and not (checkpoints.is_dir() and any(checkpoints.iterdir()))
 
 
 def _is_occupied(path: Path) -> bool:

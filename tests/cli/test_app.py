@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 import types
 from typing import Annotated
@@ -124,3 +125,13 @@ def test_an_empty_word_is_not_the_current_folder(fake, capsys, arguments, words)
 def test_a_value_may_be_empty_after_its_key(fake, capsys):
     assert run(["fake", "say", "--", "a.b="]) == 0
     assert capsys.readouterr().out == "a.b=\n"
+
+
+def test_a_command_that_is_ended_early_says_that_it_can_be_given_again():
+    program = (
+        "import os, signal; from recon_cli.cli import app; app.check_words = lambda _: os.kill(os.getpid(), signal.SIGTERM); app.main()"
+    )
+    done = subprocess.run([sys.executable, "-c", program, "eval"], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 75
+    assert "give the same command again" in done.stderr
+    assert done.stdout == ""

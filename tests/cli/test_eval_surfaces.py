@@ -119,6 +119,7 @@ def test_a_dash_reads_standard_input(files, capsys, monkeypatch):
     [
         (["distance", "scan.ply", "scan.ply"], 3, "no faces"),
         (["distance", "scan.ply", "gone.ply"], 3, "gone.ply"),
+        (["distance", "scan.ply", "mesh.ply", "--threshold", "nan"], 2, "positive"),
         (["fscore", "scan.ply", "scan.ply"], 2, "--threshold"),
         (["fscore", "scan.ply", "scan.ply", "--threshold", "-1"], 2, "positive"),
         (["fscore", "scan.ply", "scan.ply", "--threshold", "1", "--threshold", "2", "--protocol", "tanks"], 2, "expected one"),

@@ -39,6 +39,12 @@ def test_corners_are_among_the_points_and_slivers_give_little_else():
     assert torch.isfinite(lattice_points(line, faces, 0.5)).all()
 
 
+@pytest.mark.parametrize("side", [1e5, 1e300])
+def test_more_points_than_memory_are_refused(side):
+    with pytest.raises(InputError, match=r"points on this mesh, at most 2e\+08 are made"):
+        lattice_points(*_triangle((0, 0, 0), (side, 0, 0), (0, side, 0)), 0.2)
+
+
 def test_many_faces_are_done_in_chunks(monkeypatch):
     generator = torch.Generator().manual_seed(0)
     vertices = torch.rand(60, 3, generator=generator, dtype=torch.float64)

@@ -177,6 +177,16 @@ def test_a_camera_without_an_image(folder):
     assert len(read_scene(folder, leave_out=["b.left"])) == 2
 
 
+def test_a_named_picture_that_is_gone_is_asked_for_by_its_name(folder):
+    record = json.loads((folder / "cameras.json").read_text())
+    record["cameras"][1]["image"] = "images/b.left.jpg"
+    (folder / "cameras.json").write_text(json.dumps(record))
+    (folder / "images" / "b.left.png").unlink()
+    with pytest.raises(InputError, match="there is none for") as caught:
+        read_scene(folder)
+    assert "b.left.jpg" in str(caught.value.hint)
+
+
 def test_a_picture_that_is_not_its_cameras_size(folder):
     write_image(folder / "images" / "c 3.png", np.zeros((30, 41, 3), np.uint8))
     with pytest.raises(InputError, match=r"picture of camera 'c 3' is 41x30, its camera 40x30"):

@@ -17,6 +17,7 @@ from recon_cli.prepare.masks import (
     ColorMasks,
     DepthMasks,
     MaskSettings,
+    WatchedMasks,
     hue,
     keep_largest,
     parse_color,
@@ -143,6 +144,12 @@ def test_masks_of_a_clip_are_made_when_asked_for():
         def __getitem__(self, index: int) -> torch.Tensor:
             return frame
 
+    watched = WatchedMasks(ColorMasks(Clip(), MaskSettings()))
+    assert torch.equal(watched[0], expected)
+    assert watched.empty == []
+    blind = WatchedMasks(ColorMasks(Clip(), MaskSettings(background=(0, 0, 0), tolerance=1e6)))
+    with pytest.raises(InputError, match="all 1 masks would be empty"):
+        blind[0]
     masks = ColorMasks(Clip(), MaskSettings())
     assert (len(masks), masks.width, masks.height) == (1, 80, 60)
     assert torch.equal(masks[0], expected)

@@ -155,6 +155,17 @@ def test_a_failed_run_says_why_and_a_later_one_takes_the_mark_away(tmp_path):
     assert (folder.path / "DONE").exists()
 
 
+def test_what_mends_a_run_that_failed_at_once_may_use_its_folder(tmp_path):
+    with pytest.raises(NumericsError), RunFolder.create(tmp_path / "run", fingerprint="a") as folder:
+        raise NumericsError("nothing is left of the hull")
+    assert plan_run(folder.path, fingerprint="b") == "replace"
+    with pytest.raises(NumericsError), RunFolder.create(folder.path, fingerprint="b"):
+        raise NumericsError("frame 3 diverged")
+    (folder.checkpoints / "000001.safetensors").write_text("state")
+    with pytest.raises(InputError, match="another recipe or other inputs"):
+        plan_run(folder.path, fingerprint="c")
+
+
 def test_an_unforeseen_error_is_recorded_with_its_kind(tmp_path):
     with pytest.raises(KeyError), RunFolder.create(tmp_path / "run") as folder:
         raise KeyError("x")

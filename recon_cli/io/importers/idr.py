@@ -140,6 +140,9 @@ def _bounds(scales: list[np.ndarray], path: Path) -> Tensor | None:
     """The box around the unit spheres of all views, which are one as a rule."""
     if not scales:
         return None
+    for index, scale in enumerate(scales):
+        if not np.isfinite(scale).all() or np.linalg.matrix_rank(scale[:3, :3]) < 3:
+            raise InputError(f"scale_mat {index} is singular or not finite", path=path, hint=_HINT)
     corners = np.array([[x, y, z, 1.0] for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)])
     with np.errstate(over="ignore", invalid="ignore"):
         world = np.concatenate([corners @ scale[:3].T for scale in scales])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from recon_cli.config.recipe import Recipe
 
@@ -152,6 +152,12 @@ class FusionConfig(Recipe):
     silhouette_rounds: int = Field(
         default=0, ge=0, le=20, description="closed: times that it is filled where it misses a pixel of a mask; for tight masks"
     )
+
+    @model_validator(mode="after")
+    def _closed(self) -> FusionConfig:
+        if self.silhouette_rounds and not self.watertight:
+            raise ValueError("silhouette_rounds only where watertight is true")
+        return self
 
 
 class MvsRecipe(Recipe):

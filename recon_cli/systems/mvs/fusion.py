@@ -95,7 +95,7 @@ def _voxel(maps: DepthMaps, config: FusionConfig) -> float:
     if not pixel / 100 <= config.voxel <= largest:
         raise InputError(
             f"voxels of {config.voxel:g} do not fit the depth maps, whose pixels cover {pixel:.3g} of the surface and {largest:.3g} in all",
-            hint=f"try --voxel {config.voxel_pixels * pixel:.3g}",
+            hint=f"--voxel {config.voxel_pixels * pixel:.3g}; recon mvs fuse RUN makes a surface of the maps that a run has",
         )
     return config.voxel
 

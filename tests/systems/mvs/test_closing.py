@@ -12,6 +12,7 @@ from torch import Tensor
 
 from recon_cli.core.errors import InputError
 from recon_cli.core.mesh import Mesh
+from recon_cli.core.scene import Scene
 from recon_cli.core.tsdf import BLOCK, SparseGrid, block_coordinates, block_keys
 from recon_cli.kernels.closing import missed_voxels, outline_distances, relax, silhouette_bound
 from recon_cli.kernels.hull_box import scene_hull
@@ -111,6 +112,11 @@ def test_missed_voxels_are_those_nearest_to_the_solid() -> None:
     assert not len(missed_voxels(grid, distance - 1.1 * RADIUS, everywhere, maps.cameras, [depth > 0 for depth in maps.depth]))
     nowhere = torch.zeros_like(everywhere)
     assert not len(missed_voxels(grid, field, nowhere, maps.cameras, [depth > 0 for depth in maps.depth]))
+
+
+def test_silhouettes_fill_closed_solids_alone() -> None:
+    with pytest.raises(ValueError, match="silhouette_rounds only where watertight is true"):
+        FusionConfig(silhouette_rounds=2)
 
 
 def test_without_masks_it_says_what_is_missing() -> None:

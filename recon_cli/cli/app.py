@@ -96,7 +96,7 @@ def main() -> NoReturn:
 
 def _stop(_number: int, _frame: FrameType | None) -> NoReturn:
     """SIGTERM where nothing catches it to reach a checkpoint first: before a run begins, and in commands that are soon done."""
-    raise StoppedError("stopped before anything was written", hint="give the same command again")
+    raise StoppedError("stopped before it was done", hint="give the same command again")
 
 
 def limit_library_threads(environment: MutableMapping[str, str]) -> None:

@@ -37,7 +37,8 @@ def lattice_points(
     if not bool(torch.isfinite(positions).all()):
         raise InputError("the mesh has a vertex with a NaN or infinite coordinate")
     corners = _longest_edge_last(positions[faces.cpu()])
-    total = float(_expected(corners, spacing))
+    # In floating point, for there is no bound to it; half of a parallelogram's lattice is in the triangle.
+    total = float((_whole_steps(corners, spacing) + 1).prod(dim=1).sum()) / 2
     if total > _MOST_POINTS:
         raise InputError(
             f"a point every {spacing:g} would be {total:.2g} points on this mesh, at most {_MOST_POINTS:.0e} are made",
@@ -54,16 +55,15 @@ def _longest_edge_last(corners: Tensor) -> Tensor:  # [F, 3, 3]
     return corners.gather(1, order[:, :, None].expand(-1, -1, 3))
 
 
-def _expected(corners: Tensor, spacing: float) -> Tensor:  # [F, 3, 3] -> []
-    """About the number of points; in floating point, for there is no bound to it."""
+def _whole_steps(corners: Tensor, spacing: float) -> Tensor:  # [F, 3, 3] -> [F, 2] float64
+    """Steps along the edges from the first corner to the second and to the third."""
     edges = (corners[:, 1:] - corners[:, :1]).norm(dim=-1)
-    return ((edges / spacing).ceil().clamp(min=1) + 1).prod(dim=1).sum() / 2
+    return (edges / spacing).ceil().clamp(min=1)
 
 
 def _steps(corners: Tensor, spacing: float) -> Tensor:  # [F, 3, 3] -> [F, 2] int64
-    """Steps along the edges from the first corner to the second and to the third."""
-    edges = (corners[:, 1:] - corners[:, :1]).norm(dim=-1)
-    return (edges / spacing).ceil().long().clamp(min=1)
+    """``_whole_steps`` as whole numbers."""
+    return _whole_steps(corners, spacing).long()
 
 
 def _chunks(corners: Tensor, spacing: float) -> Iterator[Tensor]:

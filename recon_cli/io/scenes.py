@@ -166,7 +166,7 @@ def _found(named: Sequence[Path | None], cameras: Cameras, folder: Path) -> list
 def _check_complete(images: Sequence[Path | None], cameras: Cameras, file: Path) -> None:
     missing = [name for name, image in zip(cameras.names, images, strict=True) if image is None or not image.exists()]
     if missing:
-        named = next((image for image in images if image is not None and not image.exists()), None)
+        named = _first_gone(images)
         add = f"add {IMAGES}/{missing[0]}.png" if named is None else f"{file.name} names {named}, which is not there: put it back"
         raise InputError(
             f"{len(cameras)} cameras but {len(cameras) - len(missing)} images; there is none for {_some(missing)}",
@@ -179,13 +179,17 @@ def _check_masks_complete(masks: Sequence[Path | None], cameras: Cameras, file: 
     missing = [name for name, mask in zip(cameras.names, masks, strict=True) if mask is None or not mask.exists()]
     if not missing or not any(masks):
         return
-    named = next((mask for mask in masks if mask is not None and not mask.exists()), None)
+    named = _first_gone(masks)
     hint = f"add {MASKS}/{missing[0]}.png (white all over where the outline is not known), or remove all masks"
     if named is not None:
         hint = f'{file.name} names {named}, which is not there: put it back, or remove "mask" from all records and the folder {MASKS}'
     raise InputError(
         f"{len(cameras)} cameras but {len(cameras) - len(missing)} masks; there is none for {_some(missing)}", path=file, hint=hint
     )
+
+
+def _first_gone(files: Sequence[Path | None]) -> Path | None:
+    return next((file for file in files if file is not None and not file.exists()), None)
 
 
 def _check_places(cameras: Cameras, file: Path) -> None:

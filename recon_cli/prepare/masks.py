@@ -131,7 +131,10 @@ class WatchedMasks:
         if not bool(mask.any()):
             self.empty.append(index)
         if len(self.empty) == len(self):
-            raise InputError(f"all {len(self)} masks would be empty", hint="change the background's colour, or lower --tolerance")
+            raise InputError(
+                f"all {len(self)} masks would be empty",
+                hint="change the background's colour or --tolerance, or --near and --far of depths",
+            )
         return mask
 
 

@@ -134,7 +134,7 @@ def reconstruct(job: MvsJob, display: Display) -> dict[str, Any]:
         shown = _shown(stages, scene, fused, needed)
         with times.stage("page"):
             write_page(folder.report, mvs_page(shown, _facts(job, str(device))))
-        record = _record(folder, shown, fused, needed) | {"peak_mb": times.peaks}
+        record = _record(folder, shown, fused, needed, times)
         folder.log(record)
         folder.finish()
     return record
@@ -154,14 +154,15 @@ def _shown(stages: MvsStages, scene: Scene, fused: FusedViews | None, needed: Es
     )
 
 
-def _record(folder: RunFolder, shown: MvsShown, fused: FusedViews | None, needed: Estimate) -> dict[str, Any]:
+def _record(folder: RunFolder, shown: MvsShown, fused: FusedViews | None, needed: Estimate, times: StageTimes) -> dict[str, Any]:
     return {
         "run": str(folder.path),
         "report": str(folder.report),
         "views": len(shown.views),
         "found": sum(view.found for view in shown.views) / len(shown.views),
         **({} if fused is None else fused.record()),
-        "seconds": {name: round(seconds, 3) for name, seconds in shown.seconds.items()},
+        "seconds": {name: round(seconds, 3) for name, seconds in times.seconds.items()},
+        "peak_mb": times.peaks,
         "memory_mb": peak_memory_mb(),
         "estimate": needed.record(),
         "warnings": list(shown.warnings),

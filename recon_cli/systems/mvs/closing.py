@@ -86,14 +86,17 @@ def closed_volume(
     outside = _outside(grid, bound, config.truncation)
     torch.maximum(target, outside, out=target)
     certainty.masked_fill_(outside > 0, 1.0)
-    field = torch.maximum(relax(grid, target, certainty), outside)
+    field = relax(grid, target, certainty)
+    torch.maximum(field, outside, out=field)
     for _ in range(config.silhouette_rounds):
         missed = missed_voxels(grid, field, outside < 0, scene.cameras, scene.masks)
         if not len(missed):
             break
         target.view(-1)[missed] = _MET
         certainty.view(-1)[missed] = 1.0
-        field = torch.maximum(relax(grid, target, certainty), outside)
+        del field  # smoothing holds two of its own
+        field = relax(grid, target, certainty)
+        torch.maximum(field, outside, out=field)
     return TsdfVolume(grid, _sealed(grid, field), weight, integration.truncation * voxel)
 
 

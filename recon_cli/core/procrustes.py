@@ -31,6 +31,11 @@ class Similarity:
         """The transform that applies ``first``, then this one."""
         return Similarity(self.rotation @ first.rotation, self(first.translation[None])[0], self.scale * first.scale)
 
+    def inverse(self) -> Similarity:
+        """The transform back."""
+        back = self.rotation.transpose(0, 1)
+        return Similarity(back, -(back @ self.translation) / self.scale, 1 / self.scale)
+
     @staticmethod
     def identity() -> Similarity:
         return Similarity(torch.eye(3, dtype=torch.float64), torch.zeros(3, dtype=torch.float64))

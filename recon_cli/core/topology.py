@@ -128,10 +128,19 @@ def check_manifold(mesh: Mesh, path: str | PathLike[str] | None = None) -> None:
     _check_corners(faces, len(mesh.vertices), path)
 
 
-def _check_vertices(mesh: Mesh, path: str | PathLike[str] | None) -> None:
+def check_finite(mesh: Mesh, path: str | PathLike[str] | None = None) -> None:
+    """Refuse a mesh with a coordinate that is NaN or infinite.
+
+    Raises:
+        InputError: names the first such vertex and how many there are.
+    """
     broken = (~torch.isfinite(mesh.vertices).all(dim=1)).nonzero()[:, 0]
     if len(broken):
         raise InputError(f"{len(broken)} vertices are NaN or infinite, the first is vertex {int(broken[0])}", path=path)
+
+
+def _check_vertices(mesh: Mesh, path: str | PathLike[str] | None) -> None:
+    check_finite(mesh, path)
     is_used = torch.zeros(len(mesh.vertices), dtype=torch.bool, device=mesh.faces.device)
     is_used[mesh.faces.flatten()] = True
     unused = (~is_used).nonzero()[:, 0]

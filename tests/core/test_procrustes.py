@@ -61,3 +61,10 @@ def test_shapes_that_do_not_correspond_are_refused():
 def test_the_scale_of_one_point_is_refused():
     with pytest.raises(InputError, match="scale"):
         procrustes(torch.ones(4, 3), _points(0, 4), with_scale=True)
+
+
+def test_the_inverse_leads_back():
+    there = Similarity(_rotation(5), torch.tensor([0.4, -2.0, 7.0], dtype=torch.float64), 0.3)
+    points = _points(6)
+    torch.testing.assert_close(there.inverse()(there(points)), points, rtol=0, atol=1e-12)
+    torch.testing.assert_close(there.after(there.inverse())(points), points, rtol=0, atol=1e-12)

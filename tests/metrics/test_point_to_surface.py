@@ -6,12 +6,10 @@ import math
 
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from recon_cli.core.errors import InputError
 from recon_cli.core.mesh import Mesh
-from recon_cli.metrics.point_to_surface import distance_to_surface, distance_to_triangles, point_distances
+from recon_cli.metrics.point_to_surface import distance_to_surface, point_distances
 
 
 def _square(origin: float = 0.0, side: float = 1.0) -> Mesh:
@@ -36,21 +34,6 @@ def test_millimetres_far_from_the_origin_keep_their_digits():
 def test_a_point_of_the_surface_is_at_zero():
     mesh = _square(origin=600.0)
     assert float(distance_to_surface(mesh.vertices, mesh).max()) < 1e-12
-
-
-@settings(max_examples=60, deadline=None)
-@given(st.lists(st.floats(-2, 2, width=32), min_size=12, max_size=12))
-def test_the_distance_to_a_triangle_is_that_to_its_nearest_of_many_points(numbers):
-    values = torch.tensor(numbers, dtype=torch.float64)
-    corners, point = values[:9].reshape(1, 3, 3), values[9:][None]
-    steps = 60
-    i, j = torch.meshgrid(torch.arange(steps + 1), torch.arange(steps + 1), indexing="ij")
-    inside = i + j <= steps
-    weights = torch.stack([i[inside], j[inside], steps - i[inside] - j[inside]], dim=-1).double() / steps
-    sampled = float((weights @ corners[0] - point).norm(dim=-1).min())
-    found = float(distance_to_triangles(point, corners)[0])
-    reach = float((corners.roll(-1, 1) - corners).norm(dim=-1).max()) / steps
-    assert found - 1e-9 <= sampled <= found + reach + 1e-9
 
 
 def test_the_numbers_of_known_distances():

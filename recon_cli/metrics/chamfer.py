@@ -15,7 +15,7 @@ from recon_cli.core.sampling import sample_surface
 
 FORMULA = (
     "squared = 1/|A| sum_a min_b ||a - b||^2 + 1/|B| sum_b min_a ||b - a||^2 (phi-SfT, Eq. 10); "
-    "plain = the same sum with ||.|| instead of ||.||^2; no factor 1/2"
+    "plain = the same sum with ||.|| instead of ||.||^2; no factor 1/2; c_l2 = squared / 2 (neural parametric models)"
 )
 
 
@@ -49,9 +49,14 @@ class Chamfer:
         """Both plain directions summed [scene units]."""
         return self.plain_a_to_b + self.plain_b_to_a
 
+    @property
+    def c_l2(self) -> float:
+        """Half of both squared directions summed (Palafox et al. 2021) [scene units²]."""
+        return 0.5 * self.squared
+
     def record(self) -> dict[str, float | int]:
         """All numbers by name, sums first."""
-        return {"squared": self.squared, "plain": self.plain, **vars(self)}
+        return {"squared": self.squared, "plain": self.plain, "c_l2": self.c_l2, **vars(self)}
 
 
 def chamfer(

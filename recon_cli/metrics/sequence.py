@@ -13,16 +13,16 @@ from torch import Tensor
 from recon_cli.core.errors import InputError
 from recon_cli.core.mesh import Mesh
 from recon_cli.core.normals import face_areas, vertex_normals
-from recon_cli.core.points import PointSet
 from recon_cli.core.procrustes import Similarity, procrustes
+from recon_cli.metrics import alignment
 from recon_cli.metrics.chamfer import Chamfer, chamfer, rigid_icp, surface_points
-
-Surface = Mesh | PointSet
+from recon_cli.metrics.frame_pairs import Surface, moved
 
 PROTOCOLS = {
     "none": "no alignment",
     "rigid": "rigid alignment of the prediction (phi-SfT, Sec. 4.2): Procrustes in the first frame where vertices correspond, else ICP; "
     "later frames are refined from it by point-to-point ICP",
+    "similarity": alignment.PROTOCOLS["similarity"],
 }
 
 VERTEX_FORMULAS = {
@@ -93,7 +93,8 @@ class FrameError:
     Attributes:
         frame: its number.
         chamfer: distance of the two surfaces.
-        vertices: errors of corresponding vertices, where both sides are meshes with the same number of them; never aligned rigidly.
+        vertices: errors of corresponding vertices, where both sides are meshes with the same number of them; never aligned rigidly, but
+            after a similarity.
     """
 
     frame: int
@@ -112,7 +113,7 @@ class Comparison:
     Attributes:
         samples: points drawn on a mesh; all points of a point set are taken.
         seed: of the draws; both sides use the same one, so that equal meshes are at distance zero.
-        align: "none" or "rigid", see ``PROTOCOLS``.
+        align: "none", "rigid" or "similarity", see ``PROTOCOLS``.
     """
 
     samples: int = 30_000
@@ -123,11 +124,13 @@ class Comparison:
 def compare(
     predicted: Surface, reference: Surface, comparison: Comparison, *, frame: int = 0, start: Similarity | None = None
 ) -> FrameError:
-    """Errors of one frame; ``start`` is the motion that a rigid alignment begins from.
+    """Errors of one frame; ``start`` is the motion that a rigid alignment begins from, or the whole of a similarity.
 
     Raises:
         InputError: a side has no points or no area.
     """
+    if comparison.align == "similarity":
+        predicted = moved(predicted, start or _similarity([(predicted, reference)], comparison))
     first, second = _points(predicted, comparison), _points(reference, comparison)
     if comparison.align == "rigid":
         first = rigid_icp(first, second, start=start or _first_motion(predicted, reference), workers=1)(first)
@@ -143,16 +146,27 @@ def compare_sequence(
 
     Args:
         load: gives the predicted and the reference surface of a frame number.
-        frames: the numbers, the first of which the alignment of the others starts from.
+        frames: the numbers, the first of which a rigid alignment of the others starts from.
         comparison: how.
     """
-    start = None
+    start = _start(load, frames, comparison)
+    with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool:
+        return list(pool.map(lambda frame: compare(*load(frame), comparison, frame=frame, start=start), frames))
+
+
+def _start(load: Callable[[int], tuple[Surface, Surface]], frames: Sequence[int], comparison: Comparison) -> Similarity | None:
+    """What ``compare`` starts from in every frame."""
+    if comparison.align == "similarity":
+        return _similarity([load(frame) for frame in alignment.evenly_spaced(frames)], comparison)
     if comparison.align == "rigid":
         predicted, reference = load(frames[0])
         first, second = _points(predicted, comparison), _points(reference, comparison)
-        start = rigid_icp(first, second, start=_first_motion(predicted, reference))
-    with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool:
-        return list(pool.map(lambda frame: compare(*load(frame), comparison, frame=frame, start=start), frames))
+        return rigid_icp(first, second, start=_first_motion(predicted, reference))
+    return None
+
+
+def _similarity(pairs: Sequence[tuple[Surface, Surface]], comparison: Comparison) -> Similarity:
+    return alignment.sequence_motion(pairs, with_scale=True, seed=comparison.seed)
 
 
 def mean_errors(errors: Sequence[FrameError]) -> dict[str, float]:

@@ -45,6 +45,7 @@ def test_a_square_shifted_along_its_normal_is_at_exactly_that_distance():
     assert found.squared_a_to_b == pytest.approx(0.0625, rel=1e-12)
     assert found.squared == pytest.approx(0.125, rel=1e-12)
     assert found.plain == pytest.approx(0.5, rel=1e-12)
+    assert found.c_l2 == found.record()["c_l2"] == 0.5 * found.squared
 
 
 def test_swapping_the_sides_swaps_the_directions():

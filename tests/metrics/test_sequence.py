@@ -13,6 +13,7 @@ from recon_cli.core.mesh import Mesh
 from recon_cli.core.points import PointSet
 from recon_cli.metrics.chamfer import chamfer
 from recon_cli.metrics.sequence import Comparison, compare, compare_sequence, mean_errors, side_length, vertex_error
+from tests.metrics.solids import bumpy, sphere, waving
 
 S1 = Path(__file__).resolve().parents[2] / "../shared/data/phi_sft_s1"
 
@@ -101,6 +102,20 @@ def test_rigid_alignment_removes_a_motion_but_not_from_the_vertex_error():
         assert error.chamfer.squared < 1e-20
         assert error.vertices is not None
         assert error.vertices.vertex_error > 0.1
+
+
+def test_a_similarity_is_removed_from_all_figures_but_motion_between_frames_is_not():
+    ball = sphere(12)
+    truth = [ball.with_vertices(waving(bumpy(ball.vertices), t)) for t in (0.0, 0.5, 1.0)]
+    found = [mesh.with_vertices(3 * mesh.vertices + torch.tensor([5.0, 0, 0])) for mesh in truth]
+    found[2] = found[2].with_vertices(found[2].vertices + torch.tensor([0.0, 0, 0.3]))
+    comparison = Comparison(samples=500, align="similarity")
+    errors = compare_sequence(lambda t: (found[t], truth[t]), [0, 1], comparison)
+    assert max(error.vertices.vertex_error for error in errors if error.vertices) < 1e-4
+    assert max(error.chamfer.squared for error in errors) < 1e-8
+    shifted = compare_sequence(lambda t: (found[t], truth[t]), [0, 1, 2], comparison)
+    assert all(error.vertices is not None and error.vertices.vertex_error > 0.01 for error in shifted)
+    assert compare(found[2], truth[2], comparison).chamfer.squared < 1e-8
 
 
 @pytest.mark.data

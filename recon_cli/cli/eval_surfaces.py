@@ -47,7 +47,7 @@ def dtu(
     Without --obs-mask and --plane every point counts; the record says which protocol its figures follow. Figures of different protocols
     do not compare.
     """
-    _expect_one_stream(prediction, scan)
+    expect_one_stream(prediction, scan)
     from recon_cli.io.observed_volume import read_ground_plane, read_observed_volume
     from recon_cli.io.surfaces import read_surface
     from recon_cli.metrics.dtu import DtuProtocol, dtu_score
@@ -81,7 +81,7 @@ def fscore(
     json: Json = False,
 ) -> None:
     """Precision, recall and F-score at one or several tolerances, one record each."""
-    _expect_one_stream(prediction, reference)
+    expect_one_stream(prediction, reference)
     limits = _thresholds(thresholds, protocol)
     from recon_cli.io.surfaces import read_surface
     from recon_cli.io.transforms import read_transform
@@ -106,7 +106,7 @@ def distance(
     json: Json = False,
 ) -> None:
     """Distances from points to the triangles of a mesh: median, percentiles, and shares within tolerances."""
-    _expect_one_stream(points, mesh)
+    expect_one_stream(points, mesh)
     from recon_cli.metrics.point_to_surface import distance_to_surface, point_distances
 
     _expect_lengths(thresholds or [])
@@ -157,6 +157,11 @@ def _expect_lengths(given: list[float]) -> None:
         raise UsageError(f"tolerances are {', '.join(f'{value:g}' for value in given)}; expected positive lengths")
 
 
-def _expect_one_stream(first: str, second: str) -> None:
+def expect_one_stream(first: str, second: str) -> None:
+    """Refuse to read both inputs from standard input.
+
+    Raises:
+        UsageError: both are ``-``.
+    """
     if first == second == "-":
         raise UsageError("both inputs are -; expected at most one from standard input")

@@ -132,13 +132,9 @@ def read_pair(prediction: str, reference: str, *, number: int = 0) -> Any:
     Raises:
         InputError: a file is missing, damaged or has no faces, or a vertex is not finite.
     """
-    from recon_cli.core.topology import check_finite
     from recon_cli.metrics.frame_pairs import FramePair
 
-    found, truth = read_mesh_surface(prediction), read_mesh_surface(reference)
-    check_finite(found, prediction)
-    check_finite(truth, reference)
-    return FramePair(number, found, truth, prediction, reference)
+    return FramePair(number, read_mesh_surface(prediction), read_mesh_surface(reference), prediction, reference)
 
 
 def mesh_pairs(prediction: str, reference: str, frames: range | None) -> Sequence[Any]:

@@ -69,7 +69,8 @@ def sequence_motion(pairs: Sequence[tuple[Surface, Surface]], *, with_scale: boo
 
     Every round pairs points of each side with the nearest points of the other side, in every frame, keeps the nearest pairs and solves
     for the best transform of all. Pairs run both ways because a prediction that shrank to a point would be near the reference
-    everywhere, but not the reference near it.
+    everywhere, but not the reference near it. Surfaces should be closed: a flat sheet that is a little too small lies in the larger one,
+    and the rim that is missing is among the pairs left out.
 
     Args:
         pairs: predicted and reference surface of the frames to look at [scene units].

@@ -26,7 +26,7 @@ PROTOCOLS = {
 }
 
 VERTEX_FORMULAS = {
-    "vertex_error": "mean_i ||v_i - v*_i|| [scene units]",
+    "vertex_error": "mean_i ||v_i - v*_i||",
     "vertex_error_relative": "vertex_error / side, side = square root of the first reference frame's area",
     "e3d": "||V - V*||_F / ||V*||_F after Procrustes with scale, in the reference's own coordinates",
     "normal_error_degrees": "mean_i angle(n_i, n*_i), area-weighted vertex normals",

@@ -15,6 +15,7 @@ from recon_cli.core.mesh import Mesh
 from recon_cli.core.points import PointSet
 from recon_cli.io.meshes import write_mesh
 from recon_cli.io.points import write_points
+from tests.metrics.solids import bumpy, sphere
 
 
 def _square(z: float = 0.0, x: float = 0.0) -> Mesh:
@@ -48,6 +49,30 @@ def test_shifted_planes_are_at_their_distance(squares, capsys):
     assert record["plain"] == pytest.approx(0.5, rel=1e-6)
     assert (record["samples_a"], record["seed"], record["align"]) == (500, 7, "no alignment")
     assert "1/|A| sum_a min_b ||a - b||^2" in record["formula"]
+    assert record["c_l2"] == pytest.approx(0.0625, rel=1e-6)
+    assert "c_l2 = squared / 2" in record["formula"]
+
+
+def test_a_box_is_the_unit_of_length(squares, capsys):
+    for box in ("2", "reference"):
+        assert run(["eval", "chamfer", str(squares / "a.ply"), str(squares / "b.obj"), "--samples", "500", "--box", box, "--json"]) == 0
+    two, one = _records(capsys)
+    assert (two["squared"], two["plain"]) == pytest.approx((0.125 / 4, 0.25), rel=1e-6)
+    assert one["squared"] == pytest.approx(0.125, rel=1e-6)
+    assert two["unit"] == "box of side 2 scene units"
+    assert "longest side" in one["unit"]
+
+
+def test_a_similarity_scales(squares, capsys):
+    ball = sphere(10)
+    body = ball.with_vertices(bumpy(ball.vertices))
+    write_mesh(squares / "body.ply", body)
+    write_mesh(squares / "small.ply", body.with_vertices(0.3 * body.vertices))
+    arguments = [*(str(squares / name) for name in ("small.ply", "body.ply")), "--align", "similarity", "--samples", "500"]
+    assert run(["eval", "chamfer", *arguments, "--json"]) == 0
+    (record,) = _records(capsys)
+    assert record["squared"] < 1e-5
+    assert "scale" in record["align"]
 
 
 def test_swapped_inputs_swap_the_directions(squares, capsys):

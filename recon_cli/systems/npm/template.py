@@ -1,0 +1,180 @@
+"""One template for all identities: a member's mesh, warped onto each and averaged, and with it through their poses."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from recon_cli.core.closest_points import ClosestPoints, SurfacePoints
+from recon_cli.core.errors import InputError
+from recon_cli.core.hooks import Hooks
+from recon_cli.core.mesh import Mesh
+from recon_cli.core.normals import face_normals
+from recon_cli.core.sampling import sample_surface
+from recon_cli.systems.npm.bodies import Bodies
+from recon_cli.systems.npm.config import TemplateConfig
+from recon_cli.systems.npm.registration import Cloud, Registration
+
+
+@dataclass(frozen=True)
+class Box:
+    """The frame in which lengths have no unit: the box's longest side is 1 and its middle the origin.
+
+    Attributes:
+        middle: of the boxes of all canonical meshes [scene units], shape [3].
+        side: longest side of any of them [scene units].
+    """
+
+    middle: Tensor  # [3] float64
+    side: float
+
+    def inside(self, points: Tensor) -> Tensor:  # [..., 3] -> [..., 3]
+        """Points in scene units, in the box's."""
+        return (points.double() - self.middle.to(points.device)) / self.side
+
+    def outside(self, points: Tensor) -> Tensor:  # [..., 3] -> [..., 3]
+        """Points in the box's units, in scene units."""
+        return points.double() * self.side + self.middle.to(points.device)
+
+
+@dataclass(frozen=True)
+class Registered:
+    """Every identity and every pose with the template's vertices, in units of the box.
+
+    Attributes:
+        box: its unit and origin.
+        template: the mean shape.
+        canonical: each identity's surface at the template's vertices, shape [I, V, 3], float32.
+        posed: the same points in every pose, shape [P, V, 3], float32.
+        identity: whose pose each is, shape [P].
+        error: mean distance of the warped template from each identity's surface before it was put onto it, shape [I].
+    """
+
+    box: Box
+    template: Mesh
+    canonical: Tensor
+    posed: Tensor
+    identity: Tensor
+    error: Tensor
+
+
+def register(bodies: Bodies, config: TemplateConfig, *, poses: int, seed: int, hooks: Hooks) -> Registered:
+    """Give all identities the vertices of one mesh.
+
+    The member whose extent is nearest to the mean begins as the template. Scaled along the axes onto the box of each identity it is
+    warped onto its surface; the mean of the warped ones is the next template. A point of an identity's canonical surface is then known in
+    all of its poses.
+
+    Args:
+        bodies: what to train on.
+        config: of the template.
+        poses: most poses that are taken, spread evenly over each identity's.
+        seed: of the points drawn on the surfaces.
+        hooks: told of every warp.
+
+    Raises:
+        InputError: there is no identity, or a mesh has no area.
+    """
+    if not len(bodies.names):
+        raise InputError("there are no bodies to train on; expected at least one identity")
+    meshes = [bodies.canonical(identity) for identity in range(len(bodies.names))]
+    box = _box(meshes)
+    shapes = [mesh.with_vertices(box.inside(mesh.vertices)) for mesh in meshes]
+    extents = np.array([_extent(shape) for shape in shapes])  # [I, 2, 3]
+    template = _first_template(shapes, extents, config)
+    clouds = [_cloud(shape, config.samples, seed) for shape in shapes]
+    warped = template.vertices.numpy()[None]
+    for turn in range(config.rounds):
+        template = template.with_vertices(torch.from_numpy(warped.mean(axis=0)))
+        warped = _warped(template, clouds, extents, config, turn, hooks)
+    return _carried(bodies, shapes, box, template, torch.from_numpy(warped), poses)
+
+
+def _box(meshes: Sequence[Mesh]) -> Box:
+    low = torch.stack([mesh.vertices.double().amin(dim=0) for mesh in meshes])
+    high = torch.stack([mesh.vertices.double().amax(dim=0) for mesh in meshes])
+    side = float((high - low).max())
+    if not side > 0:
+        raise InputError("no canonical mesh has an extent; expected bodies")
+    return Box((low.amin(dim=0) + high.amax(dim=0)) / 2, side)
+
+
+def _extent(shape: Mesh) -> np.ndarray:  # [2, 3]
+    """Middle and size of a mesh's box."""
+    vertices = shape.vertices.numpy()
+    low, high = vertices.min(axis=0), vertices.max(axis=0)
+    return np.stack([(low + high) / 2, high - low])
+
+
+def _first_template(shapes: Sequence[Mesh], extents: np.ndarray, config: TemplateConfig) -> Mesh:
+    """The member nearest to the mean extent, thinned to the number of vertices asked for and scaled onto the mean extent."""
+    mean = extents.mean(axis=0)
+    member = int(np.square(np.log(extents[:, 1] / mean[1])).sum(axis=1).argmin())
+    mesh = _thinned(Mesh(shapes[member].vertices, shapes[member].faces), config.vertices)
+    return mesh.with_vertices(torch.from_numpy(_rescaled(mesh.vertices.numpy(), extents[member], mean)))
+
+
+def _thinned(mesh: Mesh, vertices: int) -> Mesh:
+    """The mesh with about this many vertices, by quadric edge collapses (Garland and Heckbert 1997), which keep it closed."""
+    if len(mesh.vertices) <= vertices:
+        return mesh
+    import open3d
+
+    vector = open3d.utility
+    dense = open3d.geometry.TriangleMesh(
+        vector.Vector3dVector(mesh.vertices.double().numpy()), vector.Vector3iVector(mesh.faces.to(torch.int32).numpy())
+    )
+    thin = dense.simplify_quadric_decimation(2 * vertices)
+    return Mesh(torch.from_numpy(np.asarray(thin.vertices).copy()), torch.from_numpy(np.asarray(thin.triangles).astype(np.int64)))
+
+
+def _cloud(shape: Mesh, samples: int, seed: int) -> Cloud:
+    points, face, _ = sample_surface(shape.vertices, shape.faces, samples, generator=torch.Generator().manual_seed(seed))
+    return Cloud(points.numpy(), face_normals(shape.vertices, shape.faces)[face].numpy())
+
+
+def _rescaled(vertices: np.ndarray, source: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """Points moved from one box to another, axis by axis."""
+    return (vertices - source[0]) * (target[1] / source[1]) + target[0]
+
+
+def _warped(
+    template: Mesh, clouds: Sequence[Cloud], extents: np.ndarray, config: TemplateConfig, turn: int, hooks: Hooks
+) -> np.ndarray:  # [I, V, 3]
+    # The last round alone goes to the softest stages: before it only the mean matters.
+    coarsest = config.stages[0].spacing
+    stages = config.stages if turn == config.rounds - 1 else tuple(stage for stage in config.stages if stage.spacing == coarsest)
+    registration = Registration(template, stages, reach=config.reach)
+    vertices, own = template.vertices.double().numpy(), _extent(template)
+    warped = []
+    for index, cloud in enumerate(clouds):
+        warped.append(registration.onto(_rescaled(vertices, own, extents[index]), cloud))
+        hooks.progress(turn * len(clouds) + index + 1, config.rounds * len(clouds))
+    return np.stack(warped)
+
+
+def _carried(bodies: Bodies, shapes: Sequence[Mesh], box: Box, template: Mesh, warped: Tensor, poses: int) -> Registered:
+    """Warped vertices put onto each identity's surface, and with its triangles into its poses."""
+    canonical, posed, owner, error = [], [], [], []
+    most = max(1, poses // len(shapes))
+    for identity, shape in enumerate(shapes):
+        points: SurfacePoints = ClosestPoints(shape)(warped[identity])
+        surface = points.on(shape.vertices.double())
+        canonical.append(surface.float())
+        error.append(float((surface - warped[identity]).norm(dim=-1).mean()))
+        count = bodies.pose_count(identity)
+        for pose in np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(int)) if count else ():
+            posed.append(points.on(box.inside(bodies.posed(identity, int(pose)))).float())
+            owner.append(identity)
+    return Registered(
+        box=box,
+        template=replace(template, vertices=template.vertices.float()),
+        canonical=torch.stack(canonical),
+        posed=torch.stack(posed) if posed else torch.zeros(0, len(template.vertices), 3),
+        identity=torch.tensor(owner, dtype=torch.int64),
+        error=torch.tensor(error),
+    )

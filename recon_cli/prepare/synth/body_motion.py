@@ -12,10 +12,12 @@ from recon_cli.prepare.synth.body_rotations import headings
 from recon_cli.prepare.synth.body_skeleton import Placed, Skeleton, placed
 
 Array = np.ndarray
+Gait = Callable[[Array], Array]
+"""Times [T] in seconds to angles [T, J, 3] in radians."""
 Poses = Callable[[Skeleton, int, np.random.Generator], Array]
 """Skeleton, count and generator to angles [count, J, 3] in radians."""
-Gaits = Callable[[Skeleton, np.random.Generator], Callable[[Array], Array]]
-"""Skeleton and generator to a function of times [T] in seconds that gives angles [T, J, 3] in radians."""
+Gaits = Callable[[Skeleton, np.random.Generator], Gait]
+"""Skeleton and generator to a periodic motion."""
 
 FPS = 30.0
 KEY_TIMES = (0.4, 0.8)

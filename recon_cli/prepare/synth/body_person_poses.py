@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 
+from recon_cli.prepare.synth.body_motion import Gait
 from recon_cli.prepare.synth.body_pose import angles_of, draw_deviations, pair_up, share, swung, within_limits
 from recon_cli.prepare.synth.body_skeleton import Skeleton, twin
 
 Array = np.ndarray
-Gait = Callable[[Array], Array]
-"""Times [T] in seconds to angles [T, J, 3] in radians."""
 
 ARM = ("left_clavicle", "left_upper_arm", "left_forearm", "left_hand")
 LEG = ("left_thigh", "left_shin", "left_foot")

@@ -6,7 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
+import torch
 
+from recon_cli.core.normals import unit
+from recon_cli.core.topology import edge_faces
 from recon_cli.prepare.synth.body_contact import Capsules, capsules_of
 from recon_cli.prepare.synth.body_skeleton import Skeleton
 from recon_cli.prepare.synth.body_skin import skin_weights
@@ -17,6 +20,8 @@ Array = np.ndarray
 UNEVENNESS = 0.015
 """Standard deviation of the difference between left and right, over the size of a part."""
 ATTEMPTS = 20
+SHARPEST = -0.8
+"""Cosine between the normals of neighbouring triangles below which a mesh is folded."""
 
 
 @dataclass(frozen=True)
@@ -69,11 +74,12 @@ class Body:
 
 
 def draw_body(draw: Callable[[np.random.Generator], Figure], generator: np.random.Generator) -> Body:
-    """The first figure of a family whose mesh has no handles: thighs or fingers that touch are drawn again."""
+    """The first figure of a family whose mesh has no handles and no folds: thighs or fingers that touch are drawn again."""
     for _ in range(ATTEMPTS):
         figure = draw(generator)
         vertices, faces = solid_mesh(figure.solid, figure.cell)
-        if 2 * len(vertices) - len(faces) == 4:  # Euler characteristic 2 of a closed mesh
+        has_handles = 2 * len(vertices) - len(faces) != 4  # Euler characteristic 2 of a closed mesh
+        if not has_handles and not _is_folded(vertices, faces):
             break
     else:
         raise AssertionError(f"no body without handles in {ATTEMPTS} draws")
@@ -90,6 +96,14 @@ def draw_body(draw: Callable[[np.random.Generator], Figure], generator: np.rando
         scale=scale,
         proportions=figure.proportions,
     )
+
+
+def _is_folded(vertices: Array, faces: Array) -> bool:
+    """Whether neighbouring triangles lie on each other."""
+    corners = torch.from_numpy(vertices)[torch.from_numpy(faces)]
+    normals = unit(torch.linalg.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]))
+    beside = edge_faces(torch.from_numpy(faces)).faces
+    return bool(((normals[beside[:, 0]] * normals[beside[:, 1]]).sum(dim=1) < SHARPEST).any())
 
 
 def uneven(parts: tuple[Primitive, ...], generator: np.random.Generator) -> tuple[Primitive, ...]:

@@ -36,14 +36,16 @@ def hand_soft(p: dict, skeleton: Skeleton, generator: np.random.Generator) -> tu
 def _palm(p: dict, at: Anatomy) -> list[Primitive]:
     w, t = p["width"], p["plump"] * p["flatness"]
     rays: list[Primitive] = [
-        Cone("palm", (0.55 * x * w, STUB + 0.06, 0.0), (x * w, STUB + y - 0.02, -0.004), 0.062 * t, 0.052 * t) for x, y in BASES
+        Cone("palm", (0.62 * x * w, STUB + 0.05, 0.0), (x * w, STUB + y - 0.02, -0.004), 0.066 * t, 0.056 * t) for x, y in BASES
     ]
     return [
         *rays,
         Cone("forearm", at.on("forearm", 0.0, x=0.03), at.on("forearm", 1.0, x=0.025), 0.085 * p["plump"], 0.068 * p["plump"]),
         Cone("forearm", at.on("forearm", 0.0, x=-0.03), at.on("forearm", 1.0, x=-0.025), 0.085 * p["plump"], 0.068 * p["plump"]),
         Lump("palm", at.on("palm", 0.35, x=-0.085 * w, z=0.022), (0.055 * w, 0.13, 0.045 * t)),
-        Lump("palm", at.on("palm", 0.9, z=0.02), (0.14 * w, 0.05, 0.036 * t)),
+        Lump("palm", at.on("palm", 0.86, z=0.014), (0.15 * w, 0.075, 0.05 * t)),
+        Lump("palm", at.on("palm", 0.5), (0.15 * w, 0.2, 0.06 * t)),
+        Cone("palm", (0.07 * w, STUB + 0.3, 0.008), (0.11 * w, STUB + 0.2, 0.02), 0.055 * t, 0.055 * t),
     ]
 
 

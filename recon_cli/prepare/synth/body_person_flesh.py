@@ -111,6 +111,6 @@ def _trousers(p: dict, at: Anatomy) -> list[Primitive]:
 def _sleeves(p: dict, at: Anatomy) -> list[Primitive]:
     m = p["girth"] ** 0.4
     return [
-        Cone("left_upper_arm", at.on("left_upper_arm", 0.1), at.on("left_upper_arm", 1.0), 0.037 * m, 0.036 * m, is_cloth=True),
-        Cone("left_forearm", at.on("left_forearm", 0.0), at.on("left_forearm", 0.72), 0.036 * m, 0.043 * m, is_cloth=True),
+        Cone("left_upper_arm", at.on("left_upper_arm", 0.1), at.on("left_upper_arm", 1.0), 0.035 * m, 0.033 * m, is_cloth=True),
+        Cone("left_forearm", at.on("left_forearm", 0.0), at.on("left_forearm", 0.72), 0.032 * m, 0.042 * m, is_cloth=True),
     ]

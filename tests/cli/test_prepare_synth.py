@@ -42,8 +42,46 @@ def test_synth_makes_rigs_of_a_given_mesh(tmp_path, capsys):
     assert sorted(os.listdir(tmp_path / "rig" / "depth")) == [f"{view:06d}.exr" for view in range(4)]
 
 
+def test_synth_makes_bodies_as_asked_for(tmp_path, capsys):
+    options = ["--family", "hands", "--frames", "2", "--motion", "scattered", "--view", "around", "--size", "48", "--soft", "1"]
+    noise = ["--noise", "0.005", "--missing", "0.1", "--json", "-q"]
+    assert run(["prepare", "synth", "bodies", "--seed", "2", *options, *noise, "-o", str(tmp_path / "hand")]) == 0
+    record = json.loads(capsys.readouterr().out)
+    assert record == {
+        "path": str(tmp_path / "hand"),
+        "manifest": str(tmp_path / "hand" / "manifest.jsonl"),
+        "kind": "bodies",
+        "seed": 2,
+        "count": 1,
+        "frames": 2,
+    }
+    (item,) = [json.loads(line) for line in Path(record["manifest"]).read_text().splitlines()]
+    assert (item["family"], item["view"], item["soft"], item["motion"]) == ("hands", "around", True, "scattered")
+    assert sorted(os.listdir(tmp_path / "hand" / item["depth"])) == ["000000.exr", "000001.exr"]
+    spec = json.loads((tmp_path / "hand" / "truth.json").read_text())["spec"]
+    assert (spec["size"], spec["noise"], spec["missing"]) == (48, 0.005, 0.1)
+
+
+def test_bodies_without_depth_have_twenty_frames_unless_told_otherwise(tmp_path, capsys):
+    assert run(["prepare", "synth", "bodies", "--family", "hands", "--no-depth", "-o", str(tmp_path / "hand"), "-q"]) == 0
+    assert capsys.readouterr().out == f"{tmp_path / 'hand'}\n"
+    assert len(os.listdir(tmp_path / "hand" / "meshes")) == 20
+    assert not (tmp_path / "hand" / "depth").exists()
+
+
 @pytest.mark.parametrize(
-    ("kind", "option"), [("cloth", ["--views", "4"]), ("cloth", ["--format", "jpg"]), ("rig", ["--frames", "4"]), ("rig", ["--views", "1"])]
+    ("kind", "option"),
+    [
+        ("cloth", ["--views", "4"]),
+        ("cloth", ["--format", "jpg"]),
+        ("rig", ["--frames", "4"]),
+        ("rig", ["--views", "1"]),
+        ("rig", ["--no-depth"]),
+        ("cloth", ["--size", "64"]),
+        ("bodies", ["--views", "3"]),
+        ("bodies", ["--family", "fish"]),
+        ("bodies", ["--missing", "2"]),
+    ],
 )
 def test_options_of_another_kind_are_exit_2(tmp_path, kind, option, capsys):
     assert run(["prepare", "synth", kind, *option, "-o", str(tmp_path / "x")]) == 2

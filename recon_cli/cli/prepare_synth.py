@@ -179,7 +179,8 @@ def synth(
 def _refuse_others(chosen: dict[str, Any], kind: Kind) -> None:
     for name in chosen:
         if name not in OPTIONS[kind]:
-            raise UsageError(f"--{name} does not go with {kind.value}", hint="recon prepare synth -h says which option is whose")
+            option = f"no-{name}" if chosen[name] is False else name
+            raise UsageError(f"--{option} does not go with {kind.value}", hint="recon prepare synth -h says which option is whose")
 
 
 def _make_cloth(out: Path, chosen: dict[str, Any], **settings: Any) -> None:

@@ -70,7 +70,7 @@ FAMILIES = {
     "people": Family(
         draw=draw_person_figure,
         soft=person_soft,
-        repertoire=Repertoire(person_poses, person_walk, is_grounded=True, tilts=(0.7, 0.15, 0.1), fastest=2.2),
+        repertoire=Repertoire(person_poses, person_walk, is_grounded=True, tilts=(0.7, 0.15, 0.1), fastest=2.05),
         aspect=(0.8, 1.0),
     ),
     "quadrupeds": Family(

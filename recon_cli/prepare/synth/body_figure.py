@@ -19,7 +19,7 @@ Array = np.ndarray
 
 UNEVENNESS = 0.015
 """Standard deviation of the difference between left and right, over the size of a part."""
-ATTEMPTS = 20
+ATTEMPTS = 40
 SHARPEST = -0.8
 """Cosine between the normals of neighbouring triangles below which a mesh is folded."""
 

@@ -100,13 +100,14 @@ def smooth(body: Body, repertoire: Repertoire, frames: int, generator: np.random
     path = _draw_path(body, repertoire, times, root)
     is_gait = bool(generator.uniform() < GAIT_SHARE)
     angles = repertoire.gaits(body.skeleton, generator)(times) if is_gait else _between_keys(body, repertoire, times, generator)
+    angles = _cleared(body, angles)
+    whole = _rooted(body, repertoire, angles, path)
     for _ in range(ROUNDS):
-        angles = _cleared(body, angles)
-        whole = _rooted(body, repertoire, angles, path)
         if largest_speed(body, whole) <= repertoire.fastest * body.scale:
             break
         middle = angles.mean(axis=0)
-        angles = middle + CALM * (angles - middle)
+        angles = _cleared(body, middle + CALM * (angles - middle))
+        whole = _rooted(body, repertoire, angles, path)
     return Motion(angles, whole, times, is_gait)
 
 

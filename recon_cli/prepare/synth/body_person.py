@@ -40,7 +40,7 @@ def draw_person(generator: np.random.Generator) -> dict[str, float | str]:
 
 
 def person_skeleton(p: dict) -> Skeleton:
-    """23 bones of a person of these proportions."""
+    """20 bones of a person of these proportions."""
     hip = (0.052 * p["hips"], 0.525 * p["legs"], 0.0)
     knee = (0.063 * p["hips"], 0.285 * p["legs"], 0.006)
     ankle = (0.072 * p["hips"], 0.042, -0.008)

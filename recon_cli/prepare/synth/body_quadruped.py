@@ -41,7 +41,7 @@ def draw_quadruped(generator: np.random.Generator) -> dict[str, float | str]:
 
 
 def quadruped_skeleton(p: dict) -> Skeleton:
-    """28 bones of a quadruped of these proportions."""
+    """27 bones of a quadruped of these proportions."""
     back = p["legs"]
     return assembled([*_trunk(p, back), *_tail(p, back), *_foreleg(p, back), *_hindleg(p, back)])
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -13,6 +14,13 @@ def _checked_device(text: str) -> str:
     if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", text):
         raise typer.BadParameter(f"{text!r} is not a device; expected auto, cpu or cuda:N")
     return text
+
+
+class Format(StrEnum):
+    """How pictures are stored."""
+
+    png = "png"
+    jpg = "jpg"
 
 
 Out = Annotated[Path, typer.Option("-o", "--out", metavar="PATH", help="Where the result goes.", show_default=False)]

@@ -1,53 +1,25 @@
-"""``recon prepare``: raw captures and synthetic data into scene folders."""
+"""``recon prepare``: raw captures into scene folders."""
 
 from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import replace
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from recon_cli.cli.console import Console, emit
-from recon_cli.cli.options import Json, MaxSize, Out, Overwrite, Quiet, Seed
+from recon_cli.cli.options import Format, Json, MaxSize, Out, Overwrite, Quiet
 from recon_cli.cli.prepare_cameras import cameras
 from recon_cli.cli.prepare_hull import hull
+from recon_cli.cli.prepare_synth import synth
 from recon_cli.core.errors import UsageError
 
 app = typer.Typer()
 app.command()(cameras)
 app.command()(hull)
-
-
-class Kind(StrEnum):
-    """What can be made."""
-
-    cloth = "cloth"
-    rig = "rig"
-
-
-class Layout(StrEnum):
-    """Where the cameras of a rig stand."""
-
-    frontal = "frontal"
-    hemisphere = "hemisphere"
-
-
-class Texture(StrEnum):
-    """How much there is to match on the objects of a rig."""
-
-    strong = "strong"
-    weak = "weak"
-
-
-class Format(StrEnum):
-    """How pictures are stored."""
-
-    png = "png"
-    jpg = "jpg"
-
+app.command()(synth)
 
 Start = Annotated[int, typer.Option("--start", min=0, metavar="N", help="First frame.")]
 Stop = Annotated[int | None, typer.Option("--stop", min=1, metavar="N", help="The frame after the last one.", show_default=False)]
@@ -147,76 +119,6 @@ def masks(
             first = ", ".join(f"{index:06d}" for index in watched.empty[:3])
             console.warn(f"{len(watched.empty)} of {len(watched)} masks are empty: {first}{' …' if len(watched.empty) > 3 else ''}")
     emit(_pictures_record(out, watched) if json else out, json=json)
-
-
-@app.command()
-def synth(
-    kind: Annotated[
-        Kind, typer.Argument(help="What to make; cloth: clips of waving cloth; rig: pictures of a still object by many cameras.")
-    ],
-    out: Out,
-    seed: Seed = 0,
-    count: Annotated[int, typer.Option("--count", min=1, metavar="N", help="Number of individuals.")] = 1,
-    frames: Annotated[
-        int | None, typer.Option("--frames", min=2, metavar="T", help="cloth: frames of each clip, 30 per second (30).", show_default=False)
-    ] = None,
-    layout: Annotated[
-        Layout | None,
-        typer.Option(
-            "--layout", help="rig: 19 views mostly in front (the default), or 65 of four sizes and focal lengths.", show_default=False
-        ),
-    ] = None,
-    texture: Annotated[
-        Texture | None, typer.Option("--texture", help="rig: strong (the default), or weak, almost even in parts.", show_default=False)
-    ] = None,
-    mesh: Annotated[
-        Path | None, typer.Option("--mesh", metavar="FILE", help="rig: photograph this mesh, y up, not a new object.", show_default=False)
-    ] = None,
-    size: Annotated[
-        int | None, typer.Option("--size", min=16, max=8192, metavar="PX", help="rig: longest side of a picture (512).", show_default=False)
-    ] = None,
-    views: Annotated[
-        int | None, typer.Option("--views", min=2, max=1000, metavar="N", help="rig: number of cameras.", show_default=False)
-    ] = None,
-    format_: Annotated[
-        Format | None, typer.Option("--format", help="rig: png is lossless (the default), jpg is small.", show_default=False)
-    ] = None,
-    overwrite: Overwrite = False,
-    quiet: Quiet = False,
-    json: Json = False,
-) -> None:
-    """Make synthetic data with its ground truth; any seed makes new individuals, manifest.jsonl lists them."""
-    of_rigs = {"layout": layout, "texture": texture, "mesh": mesh, "size": size, "views": views, "format": format_}
-    chosen: dict[str, Any] = {key: value for key, value in of_rigs.items() if value is not None}
-    record = {"path": str(out), "manifest": str(out / "manifest.jsonl"), "kind": kind.value, "seed": seed, "count": count}
-    with _telling(quiet) as tell:
-        if kind is Kind.cloth:
-            _refuse(chosen, kind)
-            record["frames"] = _make_cloth(out, frames or 30, seed=seed, count=count, overwrite=overwrite, progress=tell)
-        else:
-            _refuse({} if frames is None else {"frames": frames}, kind)
-            _make_rigs(out, chosen, seed=seed, count=count, overwrite=overwrite, progress=tell)
-    emit(record if json else out, json=json)
-
-
-def _refuse(options: dict[str, Any], kind: Kind) -> None:
-    if options:
-        raise UsageError(f"--{next(iter(options))} does not go with {kind.value}", hint="recon prepare synth -h says which option is whose")
-
-
-def _make_cloth(out: Path, frames: int, **settings: Any) -> int:
-    from recon_cli.prepare.synth.cloth import write_cloth_samples
-
-    write_cloth_samples(out, frames=frames, **settings)
-    return frames
-
-
-def _make_rigs(out: Path, chosen: dict[str, Any], **settings: Any) -> None:
-    from recon_cli.prepare.synth.rig import RigSpec
-    from recon_cli.prepare.synth.rig_samples import write_rig_samples
-
-    spec = RigSpec(**{key: chosen[key] for key in ("layout", "texture", "size", "views") if key in chosen})
-    write_rig_samples(out, spec, mesh_path=chosen.get("mesh"), suffix=chosen.get("format", Format.png).value, **settings)
 
 
 @contextmanager

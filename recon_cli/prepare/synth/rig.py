@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,10 +11,10 @@ from torch import Tensor
 
 from recon_cli.core.cameras import Cameras
 from recon_cli.core.depth_maps import DepthMaps
-from recon_cli.core.errors import UsageError
 from recon_cli.core.mesh import Mesh
 from recon_cli.core.normals import vertex_normals
 from recon_cli.core.scene import Scene
+from recon_cli.prepare.synth.draws import expect_one_of, expect_range, generators
 from recon_cli.prepare.synth.rig_cameras import LAYOUTS
 from recon_cli.prepare.synth.rig_light import draw_light, sky_openness
 from recon_cli.prepare.synth.rig_mesh import check_photographable, extent, merged
@@ -67,15 +67,15 @@ class RigSpec:
     supersamples: int = 2
 
     def __post_init__(self) -> None:
-        _expect_one_of("layout", self.layout, LAYOUTS)
-        _expect_one_of("texture", self.texture, STRENGTHS)
-        _expect_one_of("background", self.background, BACKGROUNDS)
-        _expect_range("size", self.size, 16, 8192)
-        _expect_range("views", 2 if self.views is None else self.views, 2, 1000)
-        _expect_range("supersamples", self.supersamples, 1, 8)
-        _expect_range("clutter", self.clutter, 0, 50)
+        expect_one_of("layout", self.layout, LAYOUTS)
+        expect_one_of("texture", self.texture, STRENGTHS)
+        expect_one_of("background", self.background, BACKGROUNDS)
+        expect_range("size", self.size, 16, 8192)
+        expect_range("views", 2 if self.views is None else self.views, 2, 1000)
+        expect_range("supersamples", self.supersamples, 1, 8)
+        expect_range("clutter", self.clutter, 0, 50)
         for name, high in (("azimuth", 360.0), ("specular", 10.0), ("noise", 255.0), ("exposure", 8.0), ("shininess", 1e4)):
-            _expect_range(name, getattr(self, name), -high if name == "azimuth" else 0.0, high)
+            expect_range(name, getattr(self, name), -high if name == "azimuth" else 0.0, high)
 
 
 @dataclass(frozen=True)
@@ -114,7 +114,7 @@ def make_rig(
         InputError: the mesh has no faces, no extent, or a vertex that is not finite.
     """
     check_photographable(mesh)
-    draws = _generators(seed, "cameras", "light", "surface", "clutter", "sky", "sensor")
+    draws = generators(seed, "cameras", "light", "surface", "clutter", "sky", "sensor")
     mesh = Mesh(mesh.vertices.detach().cpu(), mesh.faces.cpu())
     count, layout = LAYOUTS[spec.layout]
     cameras = layout(mesh.vertices, views=spec.views or count, size=spec.size, azimuth=spec.azimuth, generator=draws["cameras"])
@@ -178,18 +178,3 @@ def _backdrop(mesh: Mesh, cameras: Cameras, spec: RigSpec, generator: np.random.
     farthest = float(torch.linalg.vector_norm(cameras.world_from_camera[:, :3, 3] - centre, dim=-1).max())
     # Seen from near its middle, a sphere of radius 1 whose pattern has cells a sixteenth of a unit wide or so fills a picture with many.
     return Backdrop(centre, BACKDROP_DISTANCE * farthest, draw_texture("strong", 1.0, generator))
-
-
-def _generators(seed: int | Sequence[int], *causes: str) -> dict[str, np.random.Generator]:
-    children = np.random.SeedSequence(seed).spawn(len(causes))
-    return {cause: np.random.default_rng(child) for cause, child in zip(causes, children, strict=True)}
-
-
-def _expect_one_of(name: str, value: str, known: Collection[str]) -> None:
-    if value not in known:
-        raise UsageError(f"{name} {value!r} is unknown; expected {' or '.join(known)}")
-
-
-def _expect_range(name: str, value: float, low: float, high: float) -> None:
-    if not low <= value <= high:  # NaN is refused too
-        raise UsageError(f"{name} is {value}; expected {low:g} to {high:g}")

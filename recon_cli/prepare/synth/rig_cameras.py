@@ -48,7 +48,7 @@ def frontal_cameras(
     places = _hexagonal(views) + generator.uniform(-0.8, 0.8, (views, 2))
     fill = FILL * generator.uniform(0.97, 1.0, views)
     poses = [
-        _framed(vertices, azimuth + a, e, roll=0.0, focal=FRONTAL_FOCAL * size, width=size, height=size, fill=fill[i])
+        framed_pose(vertices, azimuth + a, e, roll=0.0, focal=FRONTAL_FOCAL * size, width=size, height=size, fill=fill[i])
         for i, (a, e) in enumerate(places)
     ]
     return _batch(poses, [FRONTAL_FOCAL * size] * views, [(size, size)] * views)
@@ -79,7 +79,7 @@ def hemisphere_cameras(
     focals = [HEMISPHERE_FOCALS[lens] * size for lens in lenses]
     sizes = [(2 * round(w * size / 2), 2 * round(h * size / 2)) for w, h in (HEMISPHERE_SIZES[f] for f in formats)]
     poses = [
-        _framed(vertices, azimuth + a, e, roll=roll[i], focal=focals[i], width=sizes[i][0], height=sizes[i][1], fill=fill[i])
+        framed_pose(vertices, azimuth + a, e, roll=roll[i], focal=focals[i], width=sizes[i][0], height=sizes[i][1], fill=fill[i])
         for i, (a, e) in enumerate(places)
     ]
     return _batch(poses, focals, sizes)
@@ -110,7 +110,7 @@ def _spiral(count: int) -> Array:  # [count, 2]
     return np.stack([golden * np.arange(count) % 360, np.degrees(np.arcsin(height))], axis=-1)
 
 
-def _framed(
+def framed_pose(
     vertices: Tensor,  # [V, 3]
     azimuth: float,
     elevation: float,

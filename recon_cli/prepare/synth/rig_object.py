@@ -33,8 +33,8 @@ def draw_object(generator: np.random.Generator, *, cells: int = 80) -> Mesh:
     """
     distance = _draw_solid(generator)
     vertices, faces = _isosurface(distance, cells)
-    vertices, faces = _largest_piece(vertices, faces)
-    vertices = _evened(distance, vertices, faces)
+    vertices, faces = largest_piece(vertices, faces)
+    vertices = evened(distance, vertices, faces)
     low, high = vertices.min(axis=0), vertices.max(axis=0)
     vertices = (vertices - (low + high) / 2) * (SIZE / (high - low).max())
     return Mesh(torch.from_numpy(vertices.astype(np.float32)), torch.from_numpy(faces))
@@ -177,14 +177,15 @@ def _isosurface(distance: Distance, cells: int) -> tuple[Array, Array]:
     return vertices.astype(np.float64) - reach, faces.astype(np.int64)
 
 
-def _largest_piece(vertices: Array, faces: Array) -> tuple[Array, Array]:
+def largest_piece(vertices: Array, faces: Array) -> tuple[Array, Array]:  # [V, 3], [F, 3]
+    """The connected piece with the most vertices; the others are left out and the faces numbered anew."""
     labels = components(torch.from_numpy(faces), len(vertices)).numpy()
     kept = labels == np.bincount(labels).argmax()
     number = np.cumsum(kept) - 1
     return vertices[kept], number[faces[kept[faces[:, 0]]]]
 
 
-def _evened(distance: Distance, vertices: Array, faces: Array) -> Array:
+def evened(distance: Distance, vertices: Array, faces: Array) -> Array:
     """Each vertex moved towards the mean of its neighbours and back to the surface along the gradient (Newton)."""
     from scipy.sparse import coo_array
 

@@ -64,7 +64,8 @@ class Registration:
         from scipy.spatial import KDTree
 
         tree = KDTree(cloud.points, balanced_tree=False)
-        positions, warp, last = start, None, None
+        positions, base = start, start
+        warp, last = np.zeros((0, 3)), None
         for index, (stage, lattice, weights) in enumerate(self._stages):
             if lattice is not last:  # a finer lattice goes on from where the coarser one has led
                 base, warp, last = positions, np.zeros((lattice.count, 3)), lattice

@@ -143,5 +143,6 @@ def _costs(moments: _Moments, error: Tensor, pairs: list[tuple[int, int]]) -> li
     costs = []
     for start in range(0, len(pairs), 64):
         first, second = torch.tensor(pairs[start : start + 64]).unbind(dim=1)
-        costs += ((moments.chosen(first) + moments.chosen(second)).error() - error[first] - error[second]).tolist()
+        added = (moments.chosen(first) + moments.chosen(second)).error() - error[first] - error[second]
+        costs += added.clamp(min=0).tolist()  # rounding makes less than nothing of a union that moves rigidly
     return costs

@@ -69,7 +69,7 @@ class SpaceConfig(Recipe):
     shape: int = Field(default=24, ge=0, le=256, description="most dimensions of a shape code")
     joints: int = Field(default=64, ge=0, le=512, description="most dimensions of a pose code that turn parts")
     soft: int = Field(default=16, ge=0, le=256, description="most dimensions of a pose code that move the surface beyond skinning")
-    kept: float = Field(default=0.9995, gt=0.0, le=1.0, description="share of the variance at which dimensions are enough")
+    kept: float = Field(default=0.9999, gt=0.0, le=1.0, description="share of the variance at which dimensions are enough")
 
 
 class NpmRecipe(Recipe):

@@ -17,6 +17,8 @@ JOINT_WEIGHT = 3.0
 """Of a joint's coordinate beside a vertex's in the components of shape."""
 RIDGE = 1e-2
 """Of the regression of soft deformation on turns, in variances of the turns' code."""
+SMALLEST_REACH = 1e-4
+"""Of a part that moves hardly anything [box per radian]."""
 LARGEST = 0.05
 """Displacements beyond skinning are cut off here [box]: more is a point on the wrong limb."""
 CHUNK = 64
@@ -58,7 +60,8 @@ def body_model(registered: Registered, skin: Skin, config: SpaceConfig) -> tuple
     shape, vertices = _shapes(registered, skin, config)
     count = len(skin.tree)
     turns = turn_of(skin.tree.relative(skin.poses.orientations)[:, 1:])  # [P, K - 1, 3]
-    joints = Components.of(turns.flatten(1), config.joints, config.kept)
+    reach = _reaches(registered.template.vertices, skin)
+    joints = Components.of((turns * reach).flatten(1), config.joints, config.kept)
     left = _beyond_skinning(registered, skin)
     soft = Components.of(left.flatten(1), config.soft, config.kept)
     by_turn = _regression(joints.codes, soft.codes)
@@ -72,8 +75,8 @@ def body_model(registered: Registered, skin: Skin, config: SpaceConfig) -> tuple
         joint_basis=shape.basis[:, 3 * vertices :].unflatten(1, (-1, 3)) / JOINT_WEIGHT,
         tree=skin.tree,
         weights=skin.weights,
-        turns=joints.mean.reshape(count - 1, 3),
-        turn_basis=joints.basis.unflatten(1, (count - 1, 3)),
+        turns=joints.mean.reshape(count - 1, 3) / reach,
+        turn_basis=joints.basis.unflatten(1, (count - 1, 3)) / reach,
         softness=soft.mean.reshape(-1, 3),
         soft_basis=soft.basis.unflatten(1, (-1, 3)),
         soft_by_pose=torch.cat([by_turn, own.basis]),
@@ -85,6 +88,16 @@ def _shapes(registered: Registered, skin: Skin, config: SpaceConfig) -> tuple[Co
     """Components of vertices and joints together, and the number of vertices."""
     rows = torch.cat([registered.canonical.flatten(1), JOINT_WEIGHT * skin.joints.flatten(1)], dim=1)
     return Components.of(rows, config.shape, config.kept), registered.canonical.shape[1]
+
+
+def _reaches(vertices: Tensor, skin: Skin) -> Tensor:  # [K - 1, 1]
+    """How far a turn of every part but the root moves the surface, root mean square [box per radian].
+
+    Turns count by what they move: a ring of an ankle may turn as it likes, a thigh may not.
+    """
+    held = skin.weights @ skin.tree.below.T  # [V, K]
+    lever = torch.cdist(vertices, skin.joints.mean(dim=0))
+    return (held * lever).square().mean(dim=0).sqrt()[1:, None].clamp(min=SMALLEST_REACH)
 
 
 def _beyond_skinning(registered: Registered, skin: Skin) -> Tensor:  # [P, V, 3]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from os import PathLike
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -58,6 +59,15 @@ def unique_edges(
     base = int(high.max()) + 1 if len(high) else 1
     keys, group, counts = torch.unique(low * base + high, return_inverse=True, return_counts=True)
     return torch.stack([keys.div(base, rounding_mode="floor"), keys % base], dim=1).to(pairs.dtype), group, counts
+
+
+def adjacency(faces: Tensor, count: int) -> Any:  # [F, 3] -> sparse [count, count]
+    """Scipy's sparse matrix of neighbours along edges: 1 from every vertex of a closed mesh to each of its neighbours."""
+    import numpy as np
+    from scipy.sparse import coo_array
+
+    rows, columns = half_edges(faces.cpu()).T.numpy()
+    return coo_array((np.ones(len(rows)), (rows, columns)), shape=(count, count)).tocsr()
 
 
 def edge_faces(

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
+import torch
 
+from recon_cli.core.topology import adjacency
 from recon_cli.prepare.synth.body_skeleton import Placed, Skeleton
 from recon_cli.prepare.synth.body_solid import Solid
 
@@ -50,10 +52,9 @@ def skinned(placed: Placed, weights: Array, vertices: Array) -> Array:  # [V, J]
 
 def _averaging(faces: Array, count: int):
     """The sparse matrix that takes the mean over the neighbours of every vertex."""
-    from scipy.sparse import coo_array, diags_array
+    from scipy.sparse import diags_array
 
-    rows, columns = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]]).T
-    graph = coo_array((np.ones(len(rows)), (rows, columns)), shape=(count, count)).tocsr()
+    graph = adjacency(torch.from_numpy(faces), count)
     return diags_array(1 / np.asarray(graph.sum(axis=1)).reshape(-1)) @ graph
 
 

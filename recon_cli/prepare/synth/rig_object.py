@@ -10,7 +10,7 @@ import torch
 
 from recon_cli.core.cameras import Cameras
 from recon_cli.core.mesh import Mesh
-from recon_cli.core.topology import components
+from recon_cli.core.topology import adjacency, components
 
 Array = np.ndarray
 Distance = Callable[[Array], Array]
@@ -187,10 +187,7 @@ def largest_piece(vertices: Array, faces: Array) -> tuple[Array, Array]:  # [V, 
 
 def evened(distance: Distance, vertices: Array, faces: Array) -> Array:
     """Each vertex moved towards the mean of its neighbours and back to the surface along the gradient (Newton)."""
-    from scipy.sparse import coo_array
-
-    rows, columns = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]]).T
-    graph = coo_array((np.ones(len(rows)), (rows, columns)), shape=(len(vertices),) * 2).tocsr()
+    graph = adjacency(torch.from_numpy(faces), len(vertices))
     degree = np.asarray(graph.sum(axis=1)).reshape(-1, 1)
     for _ in range(ITERATIONS):
         vertices = 0.5 * vertices + 0.5 * (graph @ vertices) / degree

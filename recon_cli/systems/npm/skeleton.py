@@ -107,7 +107,7 @@ def _connected(borders: dict[tuple[int, int], Tensor], middles: Tensor, count: i
 
     far = torch.cdist(middles.mean(dim=0), middles.mean(dim=0))
     while True:
-        rows, columns = np.array(list(borders)).reshape(-1, 2).T
+        rows, columns = np.array(list(borders), dtype=np.int64).reshape(-1, 2).T
         pieces, piece = connected_components(coo_array((np.ones(len(rows)), (rows, columns)), shape=(count, count)), directed=False)
         if pieces == 1:
             return borders

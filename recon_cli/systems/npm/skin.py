@@ -18,6 +18,8 @@ from recon_cli.systems.npm.template import Registered
 
 FIRST_STEPS, LATER_STEPS = 4, 2
 """Gauss-Newton steps on the poses in the first round and in the others."""
+WEIGHED = 2
+"""Poses that weights are fitted to, over those that parts are found in; drawn anew every round."""
 CHUNK = 64
 
 
@@ -64,7 +66,7 @@ def learn_skin(registered: Registered, config: SkinConfig, *, seed: int, hooks: 
         steps = LATER_STEPS if turn else FIRST_STEPS
         poses = fitted_poses(before, after, weights[points], joints[identity], tree, poses, steps=steps)
         joints = fitted_joints(before, after, identity, weights[points], joints, tree, poses)
-        shown = torch.randperm(len(posed), generator=generator)[: 2 * config.poses].sort().values
+        shown = torch.randperm(len(posed), generator=generator)[: WEIGHED * config.poses].sort().values
         weights = fitted_weights(
             canonical[identity[shown]],
             posed[shown],

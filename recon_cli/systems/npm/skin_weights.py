@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from recon_cli.core.topology import edges as edges_of
+from recon_cli.core.topology import adjacency
 from recon_cli.systems.npm.skinning import Pose, Tree, carried
 
 STEPS = 300
@@ -20,11 +20,9 @@ CHUNK = 48
 
 def neighbour_mean(faces: Tensor, count: int) -> Any:  # sparse [V, V]
     """The matrix that replaces what vertices carry by the mean of their neighbours'."""
-    from scipy.sparse import coo_array, diags_array
+    from scipy.sparse import diags_array
 
-    pairs = edges_of(faces)
-    rows, columns = torch.cat([pairs, pairs.flip(1)]).T.numpy()
-    graph = coo_array((np.ones(len(rows)), (rows, columns)), shape=(count, count)).tocsr()
+    graph = adjacency(faces, count)
     degree = np.maximum(graph.sum(axis=1), 1)
     return diags_array(1 / degree) @ graph
 

@@ -48,6 +48,23 @@ def test_the_tree_is_the_chain_and_its_joints_are_near_the_bends(made):
     assert skeleton.gap.max() < 0.02
 
 
+def test_a_body_of_one_part_has_a_tree_without_joints(made):
+    registered = made.registered
+    label = torch.zeros(registered.posed.shape[1], dtype=torch.int64)
+    skeleton = find_skeleton(registered.canonical, registered.posed, registered.identity, registered.template.faces, label)
+    assert skeleton.tree.parents == (-1,)
+    assert skeleton.joints.shape == (3, 1, 3)
+
+
+def test_parts_without_a_common_border_are_joined_all_the_same(made):
+    registered = made.registered
+    faces = registered.template.faces
+    label = (made.weights.argmax(dim=1) > 0).long()
+    apart = faces[(label[faces] == label[faces][:, :1]).all(dim=1)]  # two tubes, open where they were one
+    skeleton = find_skeleton(registered.canonical, registered.posed, registered.identity, apart, label)
+    assert skeleton.tree.parents == (-1, 0)
+
+
 def test_known_points_give_the_poses_back(made):
     registered, identity = made.registered, made.registered.identity
     points, joints = registered.canonical.double()[identity], made.joints[identity]

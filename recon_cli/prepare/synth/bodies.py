@@ -10,13 +10,11 @@ import numpy as np
 import torch
 
 from recon_cli.core.cameras import Cameras
-from recon_cli.core.errors import UsageError
 from recon_cli.core.mesh import Mesh
 from recon_cli.io.cameras import write_cameras
 from recon_cli.io.exr import write_depth
 from recon_cli.io.meshes import write_mesh
-from recon_cli.io.records import append_line, write_json
-from recon_cli.io.whole_folder import whole_folder
+from recon_cli.io.records import write_json
 from recon_cli.prepare.synth.body_camera import VIEWS, watching_camera
 from recon_cli.prepare.synth.body_families import FAMILIES
 from recon_cli.prepare.synth.body_figure import Body, draw_body
@@ -26,6 +24,7 @@ from recon_cli.prepare.synth.body_sensor import sensed_depth
 from recon_cli.prepare.synth.body_skin import skinned
 from recon_cli.prepare.synth.body_soft import soft_states, softened
 from recon_cli.prepare.synth.draws import expect_one_of, expect_range, generators
+from recon_cli.prepare.synth.individuals import write_individuals
 from recon_cli.render.depth import mesh_depths
 
 Array = np.ndarray
@@ -154,15 +153,13 @@ def write_body_samples(
         UsageError: ``count`` is too small.
         InputError: the folder cannot be made.
     """
-    if count < 1:
-        raise UsageError(f"--count {count}: expected at least one individual")
-    with whole_folder(out, overwrite=overwrite, contents=CONTENTS) as folder:
-        for index in range(count):
-            place = "" if count == 1 else f"{index:06d}/"
-            moved, noise = make_body(spec, seed=[seed, index])
-            first = index * spec.frames
-            _write_individual(folder / place, moved, spec, noise, lambda done, first=first: progress(first + done, count * spec.frames))
-            append_line(folder / "manifest.jsonl", _record(f"{spec.family}-{seed}-{index:06d}", place, spec, bool(moved.soft)))
+
+    def write(index: int, folder: Path, place: str) -> dict[str, object]:
+        moved, noise = make_body(spec, seed=[seed, index])
+        _write_individual(folder, moved, spec, noise, lambda done: progress(index * spec.frames + done, count * spec.frames))
+        return _record(f"{spec.family}-{seed}-{index:06d}", place, spec, bool(moved.soft))
+
+    write_individuals(out, write, count=count, contents=CONTENTS, overwrite=overwrite)
 
 
 def _record(name: str, place: str, spec: BodySpec, is_soft: bool) -> dict[str, object]:

@@ -15,9 +15,9 @@ from recon_cli.core.mesh import Mesh
 from recon_cli.io.cameras import write_cameras
 from recon_cli.io.images import write_image
 from recon_cli.io.meshes import write_mesh
-from recon_cli.io.records import append_line, write_json
+from recon_cli.io.records import write_json
 from recon_cli.io.video import VideoWriter
-from recon_cli.io.whole_folder import whole_folder
+from recon_cli.prepare.synth.individuals import write_individuals
 from recon_cli.prepare.synth.pattern import draw_pattern
 from recon_cli.prepare.synth.photograph import Pinhole, Scene, photograph
 from recon_cli.prepare.synth.sheet import Embedding, Grid, Sheet, embed, grid
@@ -79,14 +79,15 @@ def write_cloth_samples(
         UsageError: ``count`` or ``frames`` is too small.
         InputError: the folder cannot be made.
     """
-    if count < 1 or frames < 2:
-        raise UsageError(f"--count {count} --frames {frames}: a sample needs at least one individual of two frames")
-    with whole_folder(out, overwrite=overwrite, contents=CONTENTS) as folder:
-        for index in range(count):
-            place = "" if count == 1 else f"{index:06d}/"
-            generator = np.random.default_rng([seed, index])
-            _write_individual(folder / place, frames, generator, lambda done, first=index * frames: progress(first + done, count * frames))
-            append_line(folder / "manifest.jsonl", _record(f"cloth-{seed}-{index:06d}", place))
+    if frames < 2:
+        raise UsageError(f"--frames {frames}: a sample needs at least two frames")
+
+    def write(index: int, folder: Path, place: str) -> dict[str, str]:
+        generator = np.random.default_rng([seed, index])
+        _write_individual(folder, frames, generator, lambda done: progress(index * frames + done, count * frames))
+        return _record(f"cloth-{seed}-{index:06d}", place)
+
+    write_individuals(out, write, count=count, contents=CONTENTS, overwrite=overwrite)
 
 
 def _record(name: str, place: str) -> dict[str, str]:

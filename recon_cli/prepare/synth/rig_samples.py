@@ -9,12 +9,10 @@ from typing import Literal
 import numpy as np
 
 from recon_cli.core.depth_maps import DepthMaps
-from recon_cli.core.errors import UsageError
 from recon_cli.core.mesh import Mesh
 from recon_cli.io.meshes import read_mesh, write_mesh
-from recon_cli.io.records import append_line
 from recon_cli.io.scenes import write_scene
-from recon_cli.io.whole_folder import whole_folder
+from recon_cli.prepare.synth.individuals import write_individuals
 from recon_cli.prepare.synth.rig import Rig, RigSpec, make_rig
 from recon_cli.prepare.synth.rig_object import draw_object
 
@@ -52,15 +50,14 @@ def write_rig_samples(
         UsageError: ``count`` is too small.
         InputError: the mesh cannot be read or photographed, or the folder cannot be made.
     """
-    if count < 1:
-        raise UsageError(f"--count {count}: expected at least one rig")
     mesh = None if mesh_path is None else read_mesh(mesh_path, geometry_only=True)
-    with whole_folder(out, overwrite=overwrite, contents=CONTENTS) as folder:
-        for index in range(count):
-            place = "" if count == 1 else f"{index:06d}/"
-            rig = make_rig(_object(seed, index) if mesh is None else mesh, spec, seed=[seed, index], progress=_part(progress, index, count))
-            _write_rig(folder / place, rig, suffix)
-            append_line(folder / "manifest.jsonl", _record(f"rig-{seed}-{index:06d}", place))
+
+    def write(index: int, folder: Path, place: str) -> dict[str, str]:
+        rig = make_rig(_object(seed, index) if mesh is None else mesh, spec, seed=[seed, index], progress=_part(progress, index, count))
+        _write_rig(folder, rig, suffix)
+        return _record(f"rig-{seed}-{index:06d}", place)
+
+    write_individuals(out, write, count=count, contents=CONTENTS, overwrite=overwrite)
 
 
 def _object(seed: int, index: int) -> Mesh:

@@ -69,89 +69,101 @@ FRAMES = {Kind.cloth: 30, Kind.bodies: 20}
 """Frames of each individual unless another number is asked for."""
 
 
+KindArgument = Annotated[
+    Kind,
+    typer.Argument(
+        help="What to make; cloth: clips of waving cloth; rig: pictures of a still object by many cameras; "
+        "bodies: people, quadrupeds or hands in motion."
+    ),
+]
+Count = Annotated[int, typer.Option("--count", min=1, metavar="N", help="Number of individuals.")]
+Frames = Annotated[
+    int | None,
+    typer.Option(
+        "--frames", min=2, metavar="T", help="cloth (30), bodies (20): frames of each individual, 30 per second.", show_default=False
+    ),
+]
+Size = Annotated[
+    int | None,
+    typer.Option("--size", min=16, max=8192, metavar="PX", help="rig (512), bodies (192): longest side of a picture.", show_default=False),
+]
+LayoutOption = Annotated[
+    Layout | None,
+    typer.Option(
+        "--layout", help="rig: 19 views mostly in front (the default), or 65 of four sizes and focal lengths.", show_default=False
+    ),
+]
+TextureOption = Annotated[
+    Texture | None, typer.Option("--texture", help="rig: strong (the default), or weak, almost even in parts.", show_default=False)
+]
+MeshFile = Annotated[
+    Path | None, typer.Option("--mesh", metavar="FILE", help="rig: photograph this mesh, y up, not a new object.", show_default=False)
+]
+Views = Annotated[int | None, typer.Option("--views", min=2, max=1000, metavar="N", help="rig: number of cameras.", show_default=False)]
+FormatOption = Annotated[
+    Format | None, typer.Option("--format", help="rig: png is lossless (the default), jpg is small.", show_default=False)
+]
+FamilyOption = Annotated[Family | None, typer.Option("--family", help="bodies: whose (people).", show_default=False)]
+MotionOption = Annotated[
+    Motion | None,
+    typer.Option("--motion", help="bodies: a smooth sequence (the default), or independent poses for training.", show_default=False),
+]
+ViewOption = Annotated[View | None, typer.Option("--view", help="bodies: where the camera stands (front).", show_default=False)]
+WithDepth = Annotated[bool | None, typer.Option("--depth/--no-depth", help="bodies: with depth maps (the default).", show_default=False)]
+SoftShare = Annotated[
+    float | None,
+    typer.Option(
+        "--soft",
+        min=0,
+        max=1,
+        metavar="SHARE",
+        help="bodies: share whose flesh and clothes move on the bones (0.5).",
+        show_default=False,
+    ),
+]
+Noise = Annotated[
+    float | None,
+    typer.Option(
+        "--noise",
+        min=0,
+        max=1,
+        metavar="SIGMA",
+        help="bodies: noise of the depth over the body's longest side (0).",
+        show_default=False,
+    ),
+]
+Missing = Annotated[
+    float | None,
+    typer.Option(
+        "--missing",
+        min=0,
+        max=0.95,
+        metavar="SHARE",
+        help="bodies: share of their pixels that lose their depth (0).",
+        show_default=False,
+    ),
+]
+
+
 def synth(
-    kind: Annotated[
-        Kind,
-        typer.Argument(
-            help="What to make; cloth: clips of waving cloth; rig: pictures of a still object by many cameras; "
-            "bodies: people, quadrupeds or hands in motion."
-        ),
-    ],
+    kind: KindArgument,
     out: Out,
     seed: Seed = 0,
-    count: Annotated[int, typer.Option("--count", min=1, metavar="N", help="Number of individuals.")] = 1,
-    frames: Annotated[
-        int | None,
-        typer.Option(
-            "--frames", min=2, metavar="T", help="cloth (30), bodies (20): frames of each individual, 30 per second.", show_default=False
-        ),
-    ] = None,
-    size: Annotated[
-        int | None,
-        typer.Option(
-            "--size", min=16, max=8192, metavar="PX", help="rig (512), bodies (192): longest side of a picture.", show_default=False
-        ),
-    ] = None,
-    layout: Annotated[
-        Layout | None,
-        typer.Option(
-            "--layout", help="rig: 19 views mostly in front (the default), or 65 of four sizes and focal lengths.", show_default=False
-        ),
-    ] = None,
-    texture: Annotated[
-        Texture | None, typer.Option("--texture", help="rig: strong (the default), or weak, almost even in parts.", show_default=False)
-    ] = None,
-    mesh: Annotated[
-        Path | None, typer.Option("--mesh", metavar="FILE", help="rig: photograph this mesh, y up, not a new object.", show_default=False)
-    ] = None,
-    views: Annotated[
-        int | None, typer.Option("--views", min=2, max=1000, metavar="N", help="rig: number of cameras.", show_default=False)
-    ] = None,
-    format_: Annotated[
-        Format | None, typer.Option("--format", help="rig: png is lossless (the default), jpg is small.", show_default=False)
-    ] = None,
-    family: Annotated[Family | None, typer.Option("--family", help="bodies: whose (people).", show_default=False)] = None,
-    motion: Annotated[
-        Motion | None,
-        typer.Option("--motion", help="bodies: a smooth sequence (the default), or independent poses for training.", show_default=False),
-    ] = None,
-    view: Annotated[View | None, typer.Option("--view", help="bodies: where the camera stands (front).", show_default=False)] = None,
-    depth: Annotated[
-        bool | None, typer.Option("--depth/--no-depth", help="bodies: with depth maps (the default).", show_default=False)
-    ] = None,
-    soft: Annotated[
-        float | None,
-        typer.Option(
-            "--soft",
-            min=0,
-            max=1,
-            metavar="SHARE",
-            help="bodies: share whose flesh and clothes move on the bones (0.5).",
-            show_default=False,
-        ),
-    ] = None,
-    noise: Annotated[
-        float | None,
-        typer.Option(
-            "--noise",
-            min=0,
-            max=1,
-            metavar="SIGMA",
-            help="bodies: noise of the depth over the body's longest side (0).",
-            show_default=False,
-        ),
-    ] = None,
-    missing: Annotated[
-        float | None,
-        typer.Option(
-            "--missing",
-            min=0,
-            max=0.95,
-            metavar="SHARE",
-            help="bodies: share of their pixels that lose their depth (0).",
-            show_default=False,
-        ),
-    ] = None,
+    count: Count = 1,
+    frames: Frames = None,
+    size: Size = None,
+    layout: LayoutOption = None,
+    texture: TextureOption = None,
+    mesh: MeshFile = None,
+    views: Views = None,
+    format_: FormatOption = None,
+    family: FamilyOption = None,
+    motion: MotionOption = None,
+    view: ViewOption = None,
+    depth: WithDepth = None,
+    soft: SoftShare = None,
+    noise: Noise = None,
+    missing: Missing = None,
     overwrite: Overwrite = False,
     quiet: Quiet = False,
     json: Json = False,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ MANIFEST = "manifest.jsonl"
 
 
 def write_individuals(
-    out: Path, write: Callable[[int, Path, str], dict[str, Any]], *, count: int, contents: Collection[str], overwrite: bool
+    out: Path, write: Callable[[int, Path, str], dict[str, Any]], *, count: int, contents: Sequence[str], overwrite: bool
 ) -> None:
     """Make ``count`` individuals and list them in ``manifest.jsonl``.
 

@@ -1,12 +1,16 @@
 """Training of the networks on tubes: it learns, repeats itself, goes on where it stopped, and two processes do as one."""
 
+import os
+import socket
+
 import pytest
 import torch
-from torch import distributed, multiprocessing
+from torch import multiprocessing
 
 from recon_cli.core.errors import InputError, StoppedError
 from recon_cli.core.hooks import NoHooks
 from recon_cli.core.mesh import Mesh
+from recon_cli.run.npm_launch import launched
 from recon_cli.systems.npm.network_training import train_networks
 from recon_cli.systems.npm.networks_config import FlowNetworkConfig, NetworksConfig, ShapeNetworkConfig
 from recon_cli.systems.npm.ranks import Ranks
@@ -91,33 +95,37 @@ def test_global_random_numbers_are_left_alone():
     assert torch.equal(torch.rand(3), expected)
 
 
-def _one_of_two(rank, address, queue):
+def _one_of_two(rank, port, queue):
+    """A process as torchrun starts it."""
+    os.environ |= {"WORLD_SIZE": "2", "RANK": str(rank), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
     torch.set_num_threads(1)
-    distributed.init_process_group("gloo", init_method=f"file://{address}", rank=rank, world_size=2)
-    recorder = Recorder()
-    trained = train_networks(Family(poses=2), QUICK, seed=5, hooks=recorder)
-    stopping = Recorder(stop_after=3 if rank == 0 else None)
-    try:
-        train_networks(Family(poses=2), QUICK, seed=5, hooks=stopping)
-        message = "went through"
-    except StoppedError as error:
-        message = error.message
-    queue.put((rank, numbers(trained).tolist(), len(recorder.steps), len(recorder.states), message))
-    distributed.destroy_process_group()
+    with launched("cpu") as (device, own):
+        recorder, stopping = Recorder(), Recorder(stop_after=3 if rank == 0 else None)
+        trained = train_networks(Family(poses=2), QUICK, seed=5, hooks=recorder, device=device)
+        try:
+            train_networks(Family(poses=2), QUICK, seed=5, hooks=stopping)
+            message = "went through"
+        except StoppedError as error:
+            message = error.message
+    queue.put((own, numbers(trained).tolist(), len(recorder.steps), len(recorder.states), message))
 
 
-def test_two_processes_learn_the_same_as_each_other_and_nearly_as_one(whole, tmp_path):
+def test_two_processes_learn_the_same_as_each_other_and_nearly_as_one(whole):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
     context = multiprocessing.get_context("spawn")
     queue = context.SimpleQueue()
-    processes = [context.Process(target=_one_of_two, args=(rank, tmp_path / "meet", queue)) for rank in range(2)]
+    processes = [context.Process(target=_one_of_two, args=(rank, port, queue)) for rank in range(2)]
     for process in processes:
         process.start()
     found = sorted(queue.get() for _ in processes)
     for process in processes:
         process.join()
+    assert [part[0] for part in found] == [0, 1]
     assert found[0][1] == found[1][1]
     torch.testing.assert_close(torch.tensor(found[0][1]), numbers(whole), atol=2e-4, rtol=1e-3)
-    assert [part[2:4] for part in found] == [(STEPS, STEPS), (0, 0)]
+    assert [part[2:4] for part in found] == [(STEPS, STEPS), (0, 0)]  # only process 0 tells and keeps
     assert [part[4] for part in found] == [f"stopped after 3 of {STEPS} steps"] * 2
 
 

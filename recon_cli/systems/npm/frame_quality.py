@@ -71,7 +71,7 @@ def depth_points(depth: Tensor, K: Tensor, most: int) -> Tensor:  # [H, W], [3, 
 
 def _distance_to_front(points: np.ndarray, vertices: Tensor, faces: Tensor) -> np.ndarray:  # [N, 3], [V, 3], [F, 3] -> [N]
     """Distance of points from the triangles that face the camera around the nearest vertex that one of them has."""
-    from scipy.spatial import cKDTree
+    from scipy.spatial import KDTree
 
     normals = face_cross_products(vertices, faces)
     is_front = (normals * vertices[faces[:, 0]]).sum(dim=-1) < 0
@@ -79,7 +79,7 @@ def _distance_to_front(points: np.ndarray, vertices: Tensor, faces: Tensor) -> n
     if not len(front):
         return np.full(len(points), np.inf)
     seen = np.unique(front)
-    _, nearest = cKDTree(vertices.numpy()[seen], balanced_tree=False).query(points)
+    _, nearest = KDTree(vertices.numpy()[seen], balanced_tree=False).query(points)
     fans = _fans(front, len(vertices))
     return _distance_to_fans(points, vertices.numpy(), fans[seen[nearest]])
 

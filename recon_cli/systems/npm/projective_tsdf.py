@@ -48,7 +48,10 @@ class ProjectiveTsdf:
         along, is_body, is_observed = self._along_ray(points)
         size = torch.where(is_body, along.abs(), clamp)
         if self._nearest is not None:
-            size = torch.minimum(size, self._nearest(points, is_observed))
+            away, is_past = self._nearest(points, is_observed)
+            size = torch.minimum(size, away)
+            if not self._config.past_rim:
+                is_observed = is_observed & (is_body | ~is_past)
         distance = torch.where(is_body & (along < 0), -size, size)
         return distance.clamp(-clamp, clamp), is_observed
 
@@ -83,15 +86,16 @@ class ProjectiveTsdf:
 
 
 class _Nearest:
-    """Distance from the nearest of some points, up to a reach."""
+    """The nearest points of a depth map, up to a reach."""
 
     def __init__(self, points: Tensor, reach: float) -> None:
-        from scipy.spatial import cKDTree
+        from scipy.spatial import KDTree
 
         self._points, self._reach = points, reach
-        self._tree = cKDTree(points.double().cpu().numpy(), balanced_tree=False)
+        self._tree = KDTree(points.double().cpu().numpy(), balanced_tree=False)
 
-    def __call__(self, queries: Tensor, is_wanted: Tensor) -> Tensor:  # [N, 3], [N] -> [N]
+    def __call__(self, queries: Tensor, is_wanted: Tensor) -> tuple[Tensor, Tensor]:  # [N, 3], [N] -> [N], [N]
+        """Distance from the nearest point, the reach where there is none or it is not wanted, and whether the query lies behind it."""
         wanted = torch.nonzero(is_wanted)[:, 0]
         asked = queries.detach()[wanted].double().cpu().numpy()
         _, index = self._tree.query(asked, distance_upper_bound=self._reach, workers=-1)
@@ -99,4 +103,5 @@ class _Nearest:
         is_near = found < len(self._points)
         near, found = wanted[is_near], found[is_near]
         distance = torch.linalg.vector_norm(queries[near] - self._points[found], dim=1)
-        return torch.full_like(queries[:, 0], self._reach).index_put((near,), distance)
+        is_past = torch.zeros_like(is_wanted).index_put((near,), queries[near, 2] > self._points[found, 2])
+        return torch.full_like(queries[:, 0], self._reach).index_put((near,), distance), is_past

@@ -32,6 +32,11 @@ class DepthFieldConfig(Recipe):
         description="nearest: to the nearest point of the depth or of it along the ray, whichever is less; ray: along the ray alone, and "
         "the clamp where the ray meets nothing",
     )
+    past_rim: bool = Field(
+        default=True,
+        description="whether free points behind the nearest point of the depth are observed: as published, though the hidden side of the "
+        "body may be nearer to them, which thins bodies; counts with the nearest distance",
+    )
     hole: int = Field(
         default=12, ge=0, description="holes in the silhouette of at most so many pixels are not seen, larger ones are empty; ours"
     )
@@ -49,7 +54,9 @@ class PublishedFitConfig(Recipe):
     root_rate: float = Field(
         default=1e-3, ge=0.0, description="of orientations [radians] and places [boxes]; ours, the paper's bodies stand in the unit box"
     )
-    halvings: int = Field(default=3, ge=0, le=20, description="times that the learning rates are halved, after equal shares of the iterations")
+    halvings: int = Field(
+        default=3, ge=0, le=20, description="times that the learning rates are halved, after equal shares of the iterations"
+    )
     shape_scale: float = Field(
         default=1.0, gt=0.0, description="the published code's number that 1 in the model's shape code stands for; ours, 1 for the networks"
     )
@@ -57,10 +64,14 @@ class PublishedFitConfig(Recipe):
     points: int = Field(default=20_000, ge=1, description="points a frame and step, drawn from the cloud")
     cloud: int = Field(default=500_000, ge=1, description="points drawn once around the canonical surface of the start")
     spread: float = Field(default=0.015, ge=0.0, description="standard deviation of the cloud's offsets from the surface, in boxes")
-    icp_share: float = Field(default=0.5, ge=0.0, le=1.0, description="share of the iterations, from the first on, that L_icp takes part in")
+    icp_share: float = Field(
+        default=0.5, ge=0.0, le=1.0, description="share of the iterations, from the first on, that L_icp takes part in"
+    )
     icp_band: float = Field(default=0.001, gt=0.0, description="points this near to the model's surface stand for it in L_icp, in boxes")
     icp_points: int = Field(
-        default=2000, ge=1, description="most points of a depth map and of the surface in L_icp; ours, the released fit takes 20,000 of the depth"
+        default=2000,
+        ge=1,
+        description="most points of a depth map and of the surface in L_icp; ours, the released fit takes 20,000 of the depth",
     )
     weights: EnergyWeights = EnergyWeights()
     field: DepthFieldConfig = DepthFieldConfig()

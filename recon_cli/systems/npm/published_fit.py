@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.optim import Adam
 
 from recon_cli.core.errors import InputError, NumericsError, StoppedError
 from recon_cli.core.hooks import Hooks, NoHooks
@@ -19,12 +18,9 @@ from recon_cli.systems.npm.frame_quality import explained
 from recon_cli.systems.npm.parametric_model import ParametricModel
 from recon_cli.systems.npm.projective_tsdf import ProjectiveTsdf
 from recon_cli.systems.npm.published_config import PublishedFitConfig
-from recon_cli.systems.npm.skinning import rotation
+from recon_cli.systems.npm.published_state import TERMS, PublishedState
 from recon_cli.systems.npm.start import Start
 
-TERMS = ("reconstruction", "shape", "pose", "temporal", "icp")
-NAMES = ("shape", "poses", "turns", "places")
-MOMENTS = ("step", "exp_avg", "exp_avg_sq")
 MOST_UNEXPLAINED, MOST_OVERHANG = 0.05, 0.05
 """A frame with a larger share of either should be looked at."""
 
@@ -51,54 +47,6 @@ class _Problem:
     config: PublishedFitConfig
     fields: tuple[ProjectiveTsdf, ...]
     cloud: Tensor  # [N, 3]
-
-
-class _State:
-    """All that a step reads and changes; codes are held in the published scale."""
-
-    def __init__(self, problem: _Problem, seed: int) -> None:
-        start, config = problem.start, problem.config
-        self.generator = torch.Generator().manual_seed(seed)
-        self.start = start
-        self.config = config
-        first = (
-            start.shape * config.shape_scale,
-            start.poses * config.pose_scale,
-            torch.zeros_like(start.places),
-            start.places,
-        )
-        self.variables = {name: value.detach().clone().requires_grad_() for name, value in zip(NAMES, first, strict=True)}
-        rates = (config.shape_rate, config.pose_rate, config.root_rate, config.root_rate)
-        groups = [{"params": [self.variables[name]], "lr": rate, "first": rate} for name, rate in zip(NAMES, rates, strict=True)]
-        self.adam = Adam(groups, foreach=False)
-        self.history = torch.zeros(config.iterations, len(TERMS))
-        self.iteration = 0
-
-    @property
-    def shape(self) -> Tensor:  # [S]
-        return self.variables["shape"] / self.config.shape_scale
-
-    def body(self, frames: slice) -> tuple[Tensor, Tensor, Tensor]:  # [B, P], [B, 3, 3], [B, 3]
-        """Pose codes, orientations and places of some frames."""
-        roots = rotation(self.variables["turns"][frames]) @ self.start.roots[frames]
-        return self.variables["poses"][frames] / self.config.pose_scale, roots, self.variables["places"][frames]
-
-    def tensors(self) -> dict[str, Tensor]:
-        """The state as a checkpoint."""
-        named = {name: value.detach().clone() for name, value in self.variables.items()}
-        for name, variable in self.variables.items():
-            for moment in MOMENTS:
-                named[f"adam.{moment}.{name}"] = self.adam.state[variable][moment].clone()
-        return named | {"generator": self.generator.get_state(), "history": self.history.clone(), "step": torch.tensor(self.iteration)}
-
-    def restore(self, tensors: Mapping[str, Tensor]) -> None:
-        """Go on from a checkpoint of the same recipe, frames and start."""
-        for name, variable in self.variables.items():
-            variable.data.copy_(tensors[name])
-            moments = {moment: tensors[f"adam.{moment}.{name}"].clone() for moment in MOMENTS}
-            self.adam.state[variable] = {key: value if key == "step" else value.to(variable) for key, value in moments.items()}
-        self.generator.set_state(tensors["generator"])
-        self.history, self.iteration = tensors["history"].clone(), int(tensors["step"])
 
 
 def fit_published(
@@ -134,7 +82,7 @@ def fit_published(
     """
     hooks = hooks or NoHooks()
     problem = _problem(model, frames, start, config, seed, torch.device(device))
-    state = _State(problem, seed + 1)
+    state = PublishedState(problem.start, problem.config, seed + 1)
     if resume is not None:
         state.restore(resume)
     while state.iteration < config.iterations:
@@ -174,12 +122,10 @@ def _field(frames: DepthFrames, frame: int, unit: float, config: PublishedFitCon
         raise InputError(f"frame {frame}: {error.message}", hint=hint) from error
 
 
-def _iterate(problem: _Problem, state: _State) -> None:
+def _iterate(problem: _Problem, state: PublishedState) -> None:
     """Once over all frames."""
     config = problem.config
-    share = max(1, config.iterations // (config.halvings + 1))
-    for group in state.adam.param_groups:
-        group["lr"] = group["first"] * 0.5 ** min(config.halvings, state.iteration // share)
+    state.set_rates()
     total = len(problem.fields)
     shift = int(torch.randint(config.frames, (1,), generator=state.generator)) if config.frames < total else 0
     for window in _windows(total, config.frames, shift):
@@ -201,12 +147,12 @@ def _windows(total: int, size: int, shift: int) -> Iterator[slice]:
             yield slice(max(0, begin), min(total, begin + size))
 
 
-def _drawn(problem: _Problem, state: _State) -> Tensor:  # [N, 3]
+def _drawn(problem: _Problem, state: PublishedState) -> Tensor:  # [N, 3]
     index = torch.randint(len(problem.cloud), (problem.config.points,), generator=state.generator)
     return problem.cloud[index].to(problem.start.places.device)
 
 
-def _terms(problem: _Problem, state: _State, window: slice, points: Tensor) -> Tensor:  # [5, B]
+def _terms(problem: _Problem, state: PublishedState, window: slice, points: Tensor) -> Tensor:  # [5, B]
     """Weighted terms of the energy of the frames of a window, in the order of ``TERMS``."""
     model, config, weights = problem.model, problem.config, problem.config.weights
     poses, roots, places = state.body(window)
@@ -238,7 +184,7 @@ def _of_frames(pairs: Tensor) -> Tensor:  # [B - 1] -> [B]
     return both * ((len(pairs) + 1) / (4 * len(pairs)))
 
 
-def _icp(problem: _Problem, state: _State, posed: Tensor, distance: Tensor, fields: tuple[ProjectiveTsdf, ...]) -> Tensor:  # [B]
+def _icp(problem: _Problem, state: PublishedState, posed: Tensor, distance: Tensor, fields: tuple[ProjectiveTsdf, ...]) -> Tensor:  # [B]
     config = problem.config
     near = torch.nonzero(distance.detach().abs() < config.icp_band)[:, 0][: config.icp_points]
     found = []
@@ -249,7 +195,7 @@ def _icp(problem: _Problem, state: _State, posed: Tensor, distance: Tensor, fiel
 
 
 @torch.no_grad()
-def _fitted(problem: _Problem, state: _State, frames: DepthFrames) -> Fitted:
+def _fitted(problem: _Problem, state: PublishedState, frames: DepthFrames) -> Fitted:
     total = len(problem.fields)
     points = _drawn(problem, state)
     energies = torch.cat([_terms(problem, state, window, points).sum(dim=0) for window in _windows(total, problem.config.frames, 0)])
@@ -266,7 +212,7 @@ def _fitted(problem: _Problem, state: _State, frames: DepthFrames) -> Fitted:
     )
 
 
-def _quality(problem: _Problem, state: _State, frames: DepthFrames) -> FrameQuality:
+def _quality(problem: _Problem, state: PublishedState, frames: DepthFrames) -> FrameQuality:
     surface = problem.model.surface(state.shape)
     vertices = surface.vertices.to(state.shape)
     rows = []

@@ -80,28 +80,24 @@ def _distance_to_front(points: np.ndarray, vertices: Tensor, faces: Tensor) -> n
         return np.full(len(points), np.inf)
     seen = np.unique(front)
     _, nearest = KDTree(vertices.numpy()[seen], balanced_tree=False).query(points)
-    fans = _fans(front, len(vertices))
-    return _distance_to_fans(points, vertices.numpy(), fans[seen[nearest]])
+    return _distance_to_fans(points, vertices.numpy(), front, seen[nearest])
 
 
-def _fans(faces: np.ndarray, vertices: int) -> np.ndarray:  # [F, 3] -> [V, A, 3]
-    """The triangles of every vertex, the vertex first; a row with fewer than A repeats its first one, a vertex without any has vertex 0."""
-    turned = np.concatenate([faces, np.roll(faces, -1, axis=1), np.roll(faces, -2, axis=1)])
-    turned = turned[np.argsort(turned[:, 0], kind="stable")]
-    counts = np.bincount(turned[:, 0], minlength=vertices)
+def _distance_to_fans(points: np.ndarray, vertices: np.ndarray, faces: np.ndarray, centre: np.ndarray) -> np.ndarray:
+    """Distance of every point from the triangles around a vertex of its own, which has some; the last of shape [N]."""
+    owner = faces.T.reshape(-1)
+    order = np.argsort(owner, kind="stable")
+    counts = np.bincount(owner, minlength=len(vertices))
     first = np.cumsum(counts) - counts
-    step = np.arange(max(1, int(counts.max(initial=1))))[None]
-    return turned[np.minimum(first[:, None] + np.where(step < counts[:, None], step, 0), len(turned) - 1)]
-
-
-def _distance_to_fans(points: np.ndarray, vertices: np.ndarray, fans: np.ndarray) -> np.ndarray:
-    """Distance of every point from its own fan of triangles, shapes [N, 3], [V, 3], [N, A, 3] -> [N]."""
-    count, around = fans.shape[:2]
-    corners = torch.from_numpy(vertices[fans.reshape(-1, 3)])  # [N * A, 3, 3]
-    queries = torch.from_numpy(np.repeat(points, around, axis=0))
-    weights = closest_in_triangles(queries, corners)
-    away = (torch.einsum("nk,nki->ni", weights, corners) - queries).square().sum(dim=-1)
-    return np.sqrt(away.reshape(count, around).amin(dim=1).numpy())
+    around = counts[centre]
+    begin = np.cumsum(around) - around
+    step = np.arange(int(around.sum())) - np.repeat(begin, around)
+    triangles = faces[order[np.repeat(first[centre], around) + step] % len(faces)]  # [M, 3]
+    # Seen from each point its triangles are near, so single precision holds seven digits of the distance.
+    corners = torch.from_numpy((vertices[triangles] - np.repeat(points, around, axis=0)[:, None]).astype(np.float32))
+    weights = closest_in_triangles(torch.zeros_like(corners[:, 0]), corners)
+    squared = (weights[:, None] @ corners)[:, 0].square().sum(dim=-1)
+    return np.sqrt(np.minimum.reduceat(squared.numpy(), begin)).astype(np.float64)
 
 
 def _overhang(vertices: np.ndarray, depth: np.ndarray, K: np.ndarray) -> float:  # [V, 3], [H, W], [3, 3]

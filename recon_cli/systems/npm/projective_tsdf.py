@@ -10,6 +10,9 @@ from recon_cli.core.masks import fill_holes
 from recon_cli.systems.npm.frame_quality import depth_points
 from recon_cli.systems.npm.published_config import DepthFieldConfig
 
+MANY = 10_000
+"""Queries from which on threads are worth their start."""
+
 
 class ProjectiveTsdf:
     """What a depth map says of the signed distance of points: positive before the surface, negative behind it, and where it says nothing.
@@ -98,7 +101,8 @@ class _Nearest:
         """Distance from the nearest point, the reach where there is none or it is not wanted, and whether the query lies behind it."""
         wanted = torch.nonzero(is_wanted)[:, 0]
         asked = queries.detach()[wanted].double().cpu().numpy()
-        _, index = self._tree.query(asked, distance_upper_bound=self._reach, workers=-1)
+        workers = -1 if len(asked) >= MANY else 1
+        _, index = self._tree.query(asked, distance_upper_bound=self._reach, workers=workers)
         found = torch.from_numpy(index).to(queries.device)
         is_near = found < len(self._points)
         near, found = wanted[is_near], found[is_near]

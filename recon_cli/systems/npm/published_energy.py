@@ -7,6 +7,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from recon_cli.core.nearest import nearest_squared_distance
+from recon_cli.core.normals import gather_rows
 from recon_cli.systems.npm.parametric_model import ParametricModel
 
 
@@ -63,4 +64,4 @@ def icp(depth: Tensor, surface: Tensor) -> Tensor:  # [M, 3], [N, 3] -> []
     if not len(surface):
         return surface.sum()
     _, index = nearest_squared_distance(depth, surface)
-    return (depth - surface[index]).square().sum(dim=-1).mean()
+    return (depth - gather_rows(surface, index)).square().sum(dim=-1).mean()

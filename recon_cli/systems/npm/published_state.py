@@ -45,6 +45,8 @@ class PublishedState:
             start.places,
         )
         self.variables = {name: value.detach().clone().requires_grad_() for name, value in zip(NAMES, first, strict=True)}
+        for variable in self.variables.values():
+            variable.grad = torch.zeros_like(variable)  # Adam keeps moments of what no term depends on, too
         rates = (config.shape_rate, config.pose_rate, config.root_rate, config.root_rate)
         groups = [{"params": [self.variables[name]], "lr": rate, "first": rate} for name, rate in zip(NAMES, rates, strict=True)]
         self.adam = Adam(groups, foreach=False)

@@ -152,6 +152,16 @@ def test_a_single_frame_and_windows_larger_than_the_sequence(frames):
     assert (found.history[:, TERMS.index("temporal")] == 0).all()
 
 
+def test_with_priors_alone_codes_shrink_and_the_body_stays(frames):
+    start = replace(mean_start(1), shape=torch.ones(2))
+    config = QUICK.model_copy(update={"weights": EnergyWeights(reconstruction=0.0, temporal=0.0, icp=0.0)})
+    recorder = Recorder()
+    found = fit_published(MODEL, CapsuleFrames(frames.maps[:1]), start, config, hooks=recorder).fitted
+    assert (found.shape < 1).all()
+    assert torch.equal(found.places, start.places)
+    assert len(recorder.states) == 4
+
+
 def test_the_scale_of_codes_stands_for_published_numbers(frames):
     """Scaled codes are pulled as if they were the scaled numbers."""
     start = replace(mean_start(), shape=torch.tensor([2.0, 0.0]))

@@ -91,9 +91,10 @@ class Stepper:
         self.config, self.motion = config, VertexMotion(model, vertices)
 
     def energy(self, estimate: Estimate, seen: Observed, scale: float) -> Tensor:  # [B]
-        """Of the data alone [squared box]."""
+        """Of the data and the pose code's prior [squared box]."""
         moved = self.motion(estimate.shape, estimate.postures, with_shape=False)
-        return pulls(moved, seen.scaled(1 / estimate.unit), self.config, scale).energy
+        prior = self.config.pose * scale**2 / self.config.count * estimate.postures.poses.square().sum(dim=-1)
+        return pulls(moved, seen.scaled(1 / estimate.unit), self.config, scale).energy + prior
 
     def step(
         self,

@@ -25,19 +25,16 @@ COARSE, MIDDLE = 4 / 13, 7 / 13
 
 @dataclass(frozen=True)
 class Solved:
-    """A window and what else was found in it.
+    """A window and how sure it is.
 
     Attributes:
         estimate: of its frames.
-        spread: root mean square distance of the vertices from the other where its energy is nearly as low, else 0 [box], shape [B].
-        deviation: by the curvature of the energy [box], shape [B].
-        energy: of the data [squared box], shape [B].
+        spread: root mean square distance of the vertices from the best candidate that is another solution, where its energy is nearly
+            as low; 0 elsewhere [box], shape [B].
     """
 
     estimate: Estimate
     spread: Tensor
-    deviation: Tensor
-    energy: Tensor
 
 
 class WindowFitter:
@@ -78,23 +75,23 @@ class WindowFitter:
             estimate = self.middle.step(estimate, seen, scale, free=free, smoothness=smoothness / 2)
         estimate = self._tracked(estimate, seen, before)
         estimate = self._with_new_limbs(estimate, seen)
-        for scale in config.final_scales:
+        estimate = self.settled(estimate, seen, free=free)
+        return Solved(estimate, self._spread(estimate, seen, candidates))
+
+    def settled(self, estimate: Estimate, seen: Observed, *, free: Free, is_motion: bool = True) -> Estimate:
+        """After the last steps; frames that are no neighbours (no ``is_motion``) have nothing to do with each other but what they share."""
+        smoothness = self.config.terms.smoothness if is_motion else 0.0
+        for scale in self.config.final_scales:
             estimate = self.fine.step(estimate, seen, scale, free=free, smoothness=smoothness)
-        last = config.final_scales[-1]
-        return Solved(
-            estimate,
-            spread=self._spread(estimate, seen, candidates),
-            deviation=self.coarse.deviation(estimate, seen, last),
-            energy=self.fine.energy(estimate, seen, config.track_scales[-1]),
-        )
+        return estimate
 
     def apart(self, seen: Observed, starts: Sequence[Postures], begin: Estimate, *, free: Free) -> Estimate:
         """Frames that are no neighbours: of each the candidate with the least energy, then steps on all together."""
         candidates = self._stepped_starts(seen, starts, begin, free)
         estimate = self._chosen(candidates, self._energies(seen, candidates).argmin(dim=1))
-        for scale in (*self.config.joint_scales, *self.config.final_scales):
+        for scale in self.config.joint_scales:
             estimate = self.middle.step(estimate, seen, scale, free=free)
-        return estimate
+        return self.settled(estimate, seen, free=free, is_motion=False)
 
     def _stepped_starts(self, seen: Observed, starts: Sequence[Postures], begin: Estimate, free: Free) -> list[Estimate]:
         found = []
@@ -138,7 +135,8 @@ class WindowFitter:
     def _tracked(self, estimate: Estimate, seen: Observed, before: Postures | None) -> Estimate:
         best = int(self.middle.energy(estimate, seen, self.config.joint_scales[-1]).argmin())
         anchors = [best if before is None else len(before) - 1, len(seen) // 2, 0, len(seen) - 1][: self.config.anchors]
-        return self._least([tracked(estimate, seen, anchor, self.coarse, self.middle, self.config) for anchor in anchors] or [(estimate, 0.0)])
+        runs = [tracked(estimate, seen, anchor, self.coarse, self.middle, self.config) for anchor in anchors]
+        return self._least(runs) if runs else estimate
 
     @staticmethod
     def _least(found: Sequence[tuple[Estimate, float]]) -> Estimate:
@@ -161,7 +159,7 @@ class WindowFitter:
         config = self.config
         own = self._points(estimate)
         # Candidates were solved with shapes of their own; they go on with the one that was found.
-        apart = torch.stack([(self._points(replace(c, shape=estimate.shape)) - own).square().sum(-1).mean(-1).sqrt() for c in candidates], 1)
+        apart = torch.stack([_distance(self._points(replace(other, shape=estimate.shape)), own) for other in candidates], dim=1)
         energies = self._energies(seen, candidates).masked_fill(apart < config.different, torch.inf)
         has_other = energies.isfinite().any(dim=1)
         other = replace(self._chosen(candidates, energies.argmin(dim=1)), shape=estimate.shape, unit=estimate.unit)
@@ -169,6 +167,11 @@ class WindowFitter:
             other = self.coarse.step(other, seen, scale, free=HELD)
         last = config.track_scales[-1]
         theirs, mine = (self.middle.energy(one, seen, last) for one in (other, estimate))
-        distance = (self._points(other) - own).square().sum(dim=-1).mean(dim=-1).sqrt()
+        distance = _distance(self._points(other), own)
         is_rival = has_other & (theirs <= config.tolerance * mine) & (distance >= config.different)
         return torch.where(is_rival, distance, torch.zeros(()))
+
+
+def _distance(points: Tensor, others: Tensor) -> Tensor:  # [B, v, 3] -> [B]
+    """Root mean square over the points."""
+    return (points - others).square().sum(dim=-1).mean(dim=-1).sqrt()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -78,12 +79,13 @@ class Limbs:
         if not bool(owned.any()):
             return estimate
         for scale in config.limb_scales:
-            estimate = coarse.step(estimate, seen, scale, free=HELD, also=lambda moved, scale=scale: self._pull(moved, points, left, owned, scale))
+            pull = partial(self._pull, points=points, left=left, owned=owned, scale=scale)
+            estimate = coarse.step(estimate, seen, scale, free=HELD, also=pull)
         for scale in config.track_scales:
             estimate = coarse.step(estimate, seen, scale, free=HELD)
         return estimate
 
-    def _pull(self, moved: Moved, points: Tensor, left: Tensor, owned: Tensor, scale: float) -> Pulls:
+    def _pull(self, moved: Moved, *, points: Tensor, left: Tensor, owned: Tensor, scale: float) -> Pulls:
         """Of every vertex of the end towards the middle of the depth that is left over."""
         share = left.float() / left.float().sum(dim=1, keepdim=True).clamp(min=1)
         middle = (share[..., None] * points).sum(dim=1)  # [B, 3]

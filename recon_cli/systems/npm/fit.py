@@ -113,18 +113,17 @@ class _Sequence:
         return self._result(state)
 
     def _first_shape(self) -> _State:
-        count, config = len(self.present), self.config
-        estimate = Estimate(torch.zeros(self.model.shape_size), _nowhere(self.model, 1))
-        if len(self.windows) > 1:
-            chosen = spread_over(range(count), config.shape_frames)
-            estimate = self.solver.apart(self._seen(chosen), self._starts(chosen), estimate, free=self.free)
+        count = len(self.present)
+        chosen = spread_over(range(count), self.config.shape_frames)
+        begin = Estimate(torch.zeros(self.model.shape_size), _nowhere(self.model, 1))
+        estimate = self.solver.apart(self._seen(chosen), self._starts(chosen), begin, free=self.free)
         return _State(estimate.shape, estimate.unit, _nowhere(self.model, count), torch.zeros(len(SCORES), count), 0)
 
     def _next(self, state: _State) -> _State:
         count = len(self.windows)
         if state.done < count:
             return replace(self._solved(state, state.done), done=state.done + 1)
-        if state.done == count and count > 1:
+        if state.done == count:
             state = self._shape_again(state)
         return replace(self._settled(state, state.done - count), done=state.done + 1)
 
@@ -132,15 +131,11 @@ class _Sequence:
         window = self.windows[number]
         known = self.config.overlap if number else 0
         begin = Estimate(state.shape, _nowhere(self.model, 1), state.unit)
-        free = HELD if len(self.windows) > 1 else self.free
         before = state.postures[window[:known]] if known else None
-        found = self.solver(self._seen(window), self._starts(window), begin, free=free, before=before)
+        found = self.solver(self._seen(window), self._starts(window), begin, before=before)
         scores = state.scores.clone()
         scores[SCORES.index("spread"), window] = found.spread
-        estimate = found.estimate
-        return replace(
-            state, shape=estimate.shape, unit=estimate.unit, postures=state.postures.replaced(window, estimate.postures), scores=scores
-        )
+        return replace(state, postures=state.postures.replaced(window, found.estimate.postures), scores=scores)
 
     def _shape_again(self, state: _State) -> _State:
         """From the frames that have no rival, or the least, spread over the sequence."""
@@ -154,9 +149,7 @@ class _Sequence:
     def _settled(self, state: _State, number: int) -> _State:
         window, config = self.windows[number], self.config
         seen = self._seen(window)
-        estimate = Estimate(state.shape, state.postures[window], state.unit)
-        if len(self.windows) > 1:
-            estimate = self.solver.settled(estimate, seen, free=HELD)
+        estimate = self.solver.settled(Estimate(state.shape, state.postures[window], state.unit), seen, free=HELD)
         last = config.final_scales[-1]
         scores = state.scores.clone()
         scores[SCORES.index("deviation"), window] = self.solver.coarse.deviation(estimate, seen, last)

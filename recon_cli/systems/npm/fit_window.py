@@ -54,28 +54,25 @@ class WindowFitter:
         self.limbs = Limbs(model, config.terms)
         self.path_points = order[:PATH_POINTS]
 
-    def __call__(
-        self, seen: Observed, starts: Sequence[Postures], begin: Estimate, *, free: Free, before: Postures | None = None
-    ) -> Solved:
-        """Solve a window.
+    def __call__(self, seen: Observed, starts: Sequence[Postures], begin: Estimate, *, before: Postures | None = None) -> Solved:
+        """Solve a window; shape and unit are held.
 
         Args:
             seen: its B frames.
             starts: of every frame, as many each; their places do not matter.
-            begin: shape and unit to begin with; its postures do not matter.
-            free: what the frames share that is to be found.
+            begin: shape and unit; its postures do not matter.
             before: what is known of the first frames from the window before.
         """
         config, smoothness = self.config, self.config.terms.smoothness
-        candidates = self._stepped_starts(seen, starts, begin, free)
+        candidates = self._stepped_starts(seen, starts, begin, HELD)
         estimate = self._path(seen, candidates)
         if before is not None:
             estimate = replace(estimate, postures=Postures.joined([before, estimate.postures[len(before) :]]))
         for scale in config.joint_scales:
-            estimate = self.middle.step(estimate, seen, scale, free=free, smoothness=smoothness / 2)
+            estimate = self.middle.step(estimate, seen, scale, free=HELD, smoothness=smoothness / 2)
         estimate = self._tracked(estimate, seen, before)
         estimate = self._with_new_limbs(estimate, seen)
-        estimate = self.settled(estimate, seen, free=free)
+        estimate = self.settled(estimate, seen, free=HELD)
         return Solved(estimate, self._spread(estimate, seen, candidates))
 
     def settled(self, estimate: Estimate, seen: Observed, *, free: Free, is_motion: bool = True) -> Estimate:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field, model_validator
 
 from recon_cli.config.recipe import Recipe
@@ -72,12 +74,34 @@ class SpaceConfig(Recipe):
     kept: float = Field(default=0.9999, gt=0.0, le=1.0, description="share of the variance at which dimensions are enough")
 
 
+class EncoderConfig(Recipe):
+    """A network that guesses where a fit begins."""
+
+    widths: tuple[int, ...] = Field(default=(256, 256), description="of its hidden layers; none: a linear map")
+    epochs: int = Field(default=40, ge=1, description="times that it sees every training view")
+    batch: int = Field(default=256, ge=1, description="views a step")
+    rate: float = Field(default=2e-3, gt=0.0, description="of Adam, falling along a cosine to 0")
+    decay: float = Field(default=1e-2, ge=0.0, description="of the weights")
+    noise: float = Field(default=0.05, ge=0.0, description="added to the pictures, beside their largest deviation")
+
+
+class ViewsConfig(Recipe):
+    """Training bodies as depth cameras see them: where fits begin."""
+
+    up: Literal["+x", "-x", "+y", "-y", "+z", "-z"] = Field(default="+y", description="which way is up for the training bodies")
+    sides: int = Field(default=12, ge=1, le=360, description="directions to look from, evenly around")
+    axes: int = Field(default=48, ge=1, le=1024, description="numbers that are kept of a view's picture")
+    has_encoder: bool = Field(default=True, description="whether a network is trained on them")
+    encoder: EncoderConfig = Field(default_factory=EncoderConfig)
+
+
 class NpmRecipe(Recipe):
     """Everything that decides a model."""
 
     template: TemplateConfig = Field(default_factory=TemplateConfig)
     skin: SkinConfig = Field(default_factory=SkinConfig)
     space: SpaceConfig = Field(default_factory=SpaceConfig)
+    views: ViewsConfig = Field(default_factory=ViewsConfig)
     poses: int = Field(default=2000, ge=1, description="most training poses, spread evenly over the identities")
     seed: int = Field(default=0, ge=0, description="of all draws")
 

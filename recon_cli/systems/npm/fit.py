@@ -17,6 +17,7 @@ from recon_cli.core.hooks import Hooks, NoHooks
 from recon_cli.systems.npm.body_model import BodyModel
 from recon_cli.systems.npm.depth_frames import DepthFrames
 from recon_cli.systems.npm.doubt import quality_of
+from recon_cli.systems.npm.first_guesses import FirstGuesses
 from recon_cli.systems.npm.fit_config import FitConfig
 from recon_cli.systems.npm.fit_start import beginning, present_frames, spread_over, starts_of
 from recon_cli.systems.npm.fit_steps import HELD, Estimate, Free
@@ -26,7 +27,6 @@ from recon_cli.systems.npm.frame_quality import explained
 from recon_cli.systems.npm.motion_gaps import filled
 from recon_cli.systems.npm.observed import Observed, depth_points, observed
 from recon_cli.systems.npm.postures import Postures
-from recon_cli.systems.npm.training_views import TrainingViews
 
 SCORES = ("spread", "deviation", "energy", "residual", "unexplained", "overhang")
 
@@ -61,7 +61,7 @@ class _State:
 
 def fit(
     model: BodyModel,
-    views: TrainingViews,
+    guesses: FirstGuesses,
     frames: DepthFrames,
     config: FitConfig,
     *,
@@ -74,7 +74,7 @@ def fit(
 
     Args:
         model: of the body.
-        views: of its training bodies, to begin from.
+        guesses: where to begin.
         frames: depth of the body alone.
         config: how.
         is_scale_known: whether the depth is in the unit of the training meshes; otherwise the scale is found together with the shape.
@@ -87,16 +87,16 @@ def fit(
         NumericsError: a step is not finite.
         StoppedError: the hooks asked to stop.
     """
-    return _Sequence(model, views, frames, config, is_scale_known, seed).fitted(hooks or NoHooks(), resume)
+    return _Sequence(model, guesses, frames, config, is_scale_known, seed).fitted(hooks or NoHooks(), resume)
 
 
 class _Sequence:
     def __init__(
-        self, model: BodyModel, views: TrainingViews, frames: DepthFrames, config: FitConfig, is_scale_known: bool, seed: int
+        self, model: BodyModel, guesses: FirstGuesses, frames: DepthFrames, config: FitConfig, is_scale_known: bool, seed: int
     ) -> None:
-        self.model, self.views, self.frames, self.config, self.seed = model, views, frames, config, seed
+        self.model, self.guesses, self.frames, self.config, self.seed = model, guesses, frames, config, seed
         self.present = present_frames(frames)
-        self.begin = beginning(frames, self.present, views, model.box.side if is_scale_known else None)
+        self.begin = beginning(frames, self.present, guesses, model.box.side if is_scale_known else None)
         self.free = Free(unit=not is_scale_known)
         self.solver = WindowFitter(model, config, seed=seed)
         self.windows = _windows(len(self.present), config.window, config.overlap)
@@ -174,7 +174,7 @@ class _Sequence:
         found = []
         for index in chosen:
             points = depth_points(self.frames.depth(self.present[index]), self.frames.K.float())
-            found.append(starts_of(self.views.nearest(points, self.begin.up, self.config.starts)))
+            found.append(starts_of(self.guesses(points, self.begin.up, self.config.starts)))
         return found
 
     def _result(self, state: _State) -> Fitted:

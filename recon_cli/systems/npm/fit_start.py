@@ -10,9 +10,10 @@ from torch import Tensor
 
 from recon_cli.core.errors import InputError
 from recon_cli.systems.npm.depth_frames import DepthFrames
+from recon_cli.systems.npm.first_guesses import FirstGuesses
 from recon_cli.systems.npm.observed import depth_points
 from recon_cli.systems.npm.postures import Postures
-from recon_cli.systems.npm.training_views import Begun, TrainingViews
+from recon_cli.systems.npm.training_views import Begun
 
 LARGEST_CODE = 3.0
 """Codes of a start are cut off here [deviations]: training poses in the tails are no place to begin from."""
@@ -54,14 +55,14 @@ class Beginning:
     unit: float
 
 
-def beginning(frames: DepthFrames, present: Sequence[int], views: TrainingViews, unit: float | None) -> Beginning:
+def beginning(frames: DepthFrames, present: Sequence[int], guesses: FirstGuesses, unit: float | None) -> Beginning:
     """Up direction and unit, where they are not given.
 
     The up direction is the one of four whose training views are most like the frames; the unit makes the frames as large as these views.
     """
     looked_at = [depth_points(frames.depth(frame), frames.K.float()) for frame in spread_over(present, LOOKED_AT)]
     ups = [torch.tensor(up) for up in CAMERA_UPS] if frames.up is None else [frames.up.float()]
-    found = [[views.nearest(points, up, 1) for points in looked_at] for up in ups]
+    found = [[guesses.views.nearest(guesses.views.seen(points, up), 1) for points in looked_at] for up in ups]
     least = min(range(len(ups)), key=lambda index: sum(float(begun.distances[0]) for begun in found[index]))
     units = torch.tensor([float(begun.units[0]) for begun in found[least]])
     return Beginning(ups[least], float(units.median()) if unit is None else unit)

@@ -57,7 +57,7 @@ class TrainingViews:
             axes: most numbers that are kept of a picture.
         """
         level = level_camera(up)
-        turns = torch.stack([_turn(2 * math.pi * side / sides) for side in range(sides)])  # [H, 3, 3]
+        turns = torch.stack([_turn(2 * math.pi * side / sides) for side in range(sides)])
         found, extents = [], []
         for chunk in (posed @ level.T).split(max(1, CHUNK // sides)):
             seen = chunk[:, None] @ turns.mT  # [n, H, V, 3]
@@ -69,23 +69,40 @@ class TrainingViews:
         chosen = vectors.flip(1)[:, :axes].T.float()
         return TrainingViews(mean, chosen, (pictures - mean) @ chosen.T, poses, level @ roots, torch.cat(extents))
 
-    def nearest(self, points: Tensor, up: Tensor, count: int) -> Begun:
-        """Where to begin a frame: the views most like it, each of another training pose, nearest first.
+    @property
+    def turns(self) -> Tensor:  # [H, 3, 3]
+        """Of a body about the vertical of a level camera, for every side."""
+        return torch.stack([_turn(2 * math.pi * side / self.sides) for side in range(self.sides)])
 
-        Args:
-            points: of the frame's depth in the camera's axes [any unit], shape [N, 3].
-            up: which way is up in these axes, shape [3].
-            count: how many.
-        """
+    def seen(self, points: Tensor, up: Tensor) -> Seen:
+        """Points of a depth map [any unit], shape [N, 3], as the views are; ``up`` in the camera's axes, shape [3]."""
         upright = shortest_rotation(up, torch.tensor([0.0, -1.0, 0.0]))
         level = points @ upright.T
-        distance = torch.cdist((depth_picture(level[None]) - self.mean) @ self.axes.T, self.pictures)[0].reshape(-1, self.sides)
+        return Seen((depth_picture(level[None])[0] - self.mean) @ self.axes.T, upright, float(extent(level)))
+
+    def nearest(self, seen: Seen, count: int) -> Begun:
+        """Where to begin a frame: the ``count`` views most like it, each of another training pose, nearest first."""
+        distance = torch.cdist(seen.picture[None], self.pictures)[0].reshape(-1, self.sides)
         by_pose, side = distance.min(dim=1)
         least = by_pose.argsort(stable=True)[:count]
-        turns = torch.stack([_turn(2 * math.pi * int(side[pose]) / self.sides) for pose in least])
-        roots = upright.T @ turns @ self.roots[least]
-        unit = float(extent(level)) / self.extents[least, side[least]]
-        return Begun(Postures(self.poses[least], roots, torch.zeros(len(least), 3)), by_pose[least], unit)
+        roots = seen.upright.T @ self.turns[side[least]] @ self.roots[least]
+        units = seen.extent / self.extents[least, side[least]]
+        return Begun(Postures(self.poses[least], roots, torch.zeros(len(least), 3)), by_pose[least], units)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A frame as the training views are.
+
+    Attributes:
+        picture: its coordinates, shape [A].
+        upright: rotation from the camera's axes to a level camera's, shape [3, 3].
+        extent: longest side of the picture [unit of the frame's points].
+    """
+
+    picture: Tensor
+    upright: Tensor
+    extent: float
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field, model_validator
 
 from recon_cli.config.recipe import Recipe
@@ -75,11 +77,13 @@ class SpaceConfig(Recipe):
 class NpmRecipe(Recipe):
     """Everything that decides a model."""
 
+    model: Literal["skinned", "networks"] = Field(
+        default="skinned", description="a template with bases and a learned skin, or the networks of the paper"
+    )
     template: TemplateConfig = Field(default_factory=TemplateConfig)
     skin: SkinConfig = Field(default_factory=SkinConfig)
     space: SpaceConfig = Field(default_factory=SpaceConfig)
     poses: int = Field(default=2000, ge=1, description="most training poses, spread evenly over the identities")
-    seed: int = Field(default=0, ge=0, description="of all draws")
 
     @model_validator(mode="after")
     def _parts_come_from_patches(self) -> NpmRecipe:

@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from recon_cli.config.recipe import Recipe
+from recon_cli.systems.npm.networks_config import NetworksConfig
 
 
 class WarpStage(Recipe):
@@ -84,6 +85,7 @@ class NpmRecipe(Recipe):
     skin: SkinConfig = Field(default_factory=SkinConfig)
     space: SpaceConfig = Field(default_factory=SpaceConfig)
     poses: int = Field(default=2000, ge=1, description="most training poses, spread evenly over the identities")
+    networks: NetworksConfig = Field(default_factory=NetworksConfig, description="of model networks, which takes nothing from the others")
 
     @model_validator(mode="after")
     def _parts_come_from_patches(self) -> NpmRecipe:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from recon_cli.core.errors import InputError
@@ -15,6 +16,8 @@ from recon_cli.systems.npm.config import NpmRecipe
 from recon_cli.systems.npm.skin import learn_skin
 from recon_cli.systems.npm.spaces import body_model
 from recon_cli.systems.npm.template import register
+
+CHUNK = 64
 
 
 @dataclass(frozen=True)
@@ -109,3 +112,14 @@ def learn(
         registration_error=registered.error,
         skin_error=skin.error,
     )
+
+
+def model_error(learned: Learned) -> Tensor:  # [P]
+    """Mean distance of the model from the training surface in every pose, point by point, with the codes of the training [box]."""
+    errors = []
+    for begin in range(0, len(learned.posed), CHUNK):
+        chunk = slice(begin, begin + CHUNK)
+        shapes = learned.shapes[learned.identity[chunk]]
+        found = learned.model.posed(shapes, learned.poses[chunk], learned.roots[chunk], learned.places[chunk])
+        errors.append((found - learned.posed[chunk]).norm(dim=-1).mean(dim=-1))
+    return torch.cat(errors)

@@ -9,13 +9,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from recon_cli.core.closed_surface import closed_mesh
 from recon_cli.core.closest_points import ClosestPoints, SurfacePoints
 from recon_cli.core.errors import InputError, StoppedError
 from recon_cli.core.hooks import Hooks
 from recon_cli.core.mesh import Mesh
 from recon_cli.core.normals import face_normals
 from recon_cli.core.sampling import sample_surface
-from recon_cli.systems.npm.bodies import Bodies
+from recon_cli.systems.npm.bodies import Bodies, poses_taken
 from recon_cli.systems.npm.config import TemplateConfig
 from recon_cli.systems.npm.registration import Cloud, Registration
 
@@ -151,7 +152,7 @@ def _first_template(shapes: Sequence[Mesh], extents: np.ndarray, config: Templat
     """The member nearest to the mean extent, thinned to the number of vertices asked for and scaled onto the mean extent."""
     mean = extents.mean(axis=0)
     member = int(np.square(np.log(extents[:, 1] / mean[1])).sum(axis=1).argmin())
-    mesh = _thinned(Mesh(shapes[member].vertices, shapes[member].faces), config.vertices)
+    mesh = _thinned(closed_mesh(Mesh(shapes[member].vertices, shapes[member].faces)), config.vertices)
     return mesh.with_vertices(torch.from_numpy(_rescaled(mesh.vertices.numpy(), extents[member], mean)))
 
 
@@ -205,15 +206,13 @@ def _warped(warps: Warps, clouds: Sequence[Cloud], extents: np.ndarray, config: 
 def _carried(bodies: Bodies, shapes: Sequence[Mesh], box: Box, warps: Warps, poses: int) -> Registered:
     """Warped vertices put onto each identity's surface, and with its triangles into its poses."""
     canonical, posed, owner, error = [], [], [], []
-    most = max(1, poses // len(shapes))
     for identity, shape in enumerate(shapes):
         points: SurfacePoints = ClosestPoints(shape)(warps.warped[identity])
         surface = points.on(shape.vertices.double())
         canonical.append(surface.float())
         error.append(float((surface - warps.warped[identity]).norm(dim=-1).mean()))
-        count = bodies.pose_count(identity)
-        for pose in np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(int)) if count else ():
-            posed.append(points.on(box.inside(bodies.posed(identity, int(pose)))).float())
+        for pose in poses_taken(bodies, identity, poses):
+            posed.append(points.on(box.inside(bodies.posed(identity, pose))).float())
             owner.append(identity)
     return Registered(
         box=box,

@@ -106,13 +106,14 @@ def upright(cameras: Cameras, gaze: Tensor) -> Tensor:  # [3] -> [3]
 def three_sides(mesh: Mesh, stand: Stand, *, side: int) -> list[tuple[Picture, Picture | None]]:
     """The mesh from three sides: as clay, and in its colours where it has them."""
     yaws = (-50, 0, 50) if stand.is_frontal else (0, 120, 240)
-    pictures = []
-    for yaw in yaws:
-        camera = stand.camera(math.radians(yaw), side=side)
-        drawn = _drawn(mesh, camera)
-        clay = _lit(drawn, camera, torch.tensor(_CLAY))
-        pictures.append((clay, None if mesh.colors is None else _eight_bits(drawn.color[0])))
-    return pictures
+    return [from_side(mesh, stand, yaw, side=side) for yaw in yaws]
+
+
+def from_side(mesh: Mesh, stand: Stand, yaw: float, *, side: int) -> tuple[Picture, Picture | None]:
+    """The mesh from ``yaw`` [degrees] to the right of the front: as clay, and in its colours where it has them."""
+    camera = stand.camera(math.radians(yaw), side=side)
+    drawn = _drawn(mesh, camera)
+    return _lit(drawn, camera, torch.tensor(_CLAY)), None if mesh.colors is None else _eight_bits(drawn.color[0])
 
 
 def lit(mesh: Mesh, camera: Cameras) -> Picture:

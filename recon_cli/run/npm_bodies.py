@@ -9,6 +9,7 @@ from pathlib import Path
 
 from torch import Tensor
 
+from recon_cli.core.closed_surface import enclosed_volume
 from recon_cli.core.errors import InputError, UsageError
 from recon_cli.core.mesh import Mesh
 from recon_cli.io.bodies import BodyFolder, read_bodies
@@ -131,8 +132,7 @@ def _size(vertices: Tensor) -> float:  # [V, 3]
 
 
 def _check_outside(mesh: Mesh, file: Path) -> None:
-    a, b, c = (mesh.vertices.double() - mesh.vertices.double().mean(dim=0))[mesh.faces].unbind(dim=1)
-    volume = float((a * b.cross(c, dim=1)).sum()) / 6
+    volume = float(enclosed_volume(mesh.vertices.double(), mesh.faces))
     if not volume > 1e-9 * _size(mesh.vertices) ** 3:
         seen = "is inside out" if volume < 0 else "encloses no volume"
         raise InputError(f"{seen}, expected a body", path=file, hint="faces go counter-clockwise as seen from outside")

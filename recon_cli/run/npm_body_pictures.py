@@ -14,7 +14,7 @@ from torch import Tensor
 from recon_cli.core.closest_points import ClosestPoints
 from recon_cli.core.mesh import Mesh
 from recon_cli.run.mesh_pictures import Stand, lit
-from recon_cli.run.pictures import color_map, contact_sheet, labelled, scale_strip, side_by_side
+from recon_cli.run.pictures import BACKDROP, color_map, contact_sheet, labelled, scale_strip, side_by_side
 from recon_cli.systems.npm.parametric_model import ParametricModel
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ DEVIATIONS = 2.0
 """How far along a direction of the codes bodies are shown, in its standard deviations."""
 FULL_SCALE = 0.01
 """Distance from the training surface that has the brightest colour [box]."""
-_SIDE = 250
+_SIDE, _ROOM_FOR_WORDS = 250, 26
 _UP, _RISE = torch.tensor([0.0, 1, 0], dtype=torch.float64), math.radians(12)
 _GOLDEN = 0.5 * (math.sqrt(5) - 1)
 
@@ -132,7 +132,8 @@ def reproduction_row(truth: Mesh, found: Mesh, words: str) -> Picture:
     stand = standing([truth, found])
     camera = stand.camera(0.0, side=_SIDE)
     colored = Mesh(found.vertices, found.faces, colors=torch.from_numpy(color_map("viridis", start=0.12)[level] / 255.0))
-    return side_by_side([labelled(lit(truth, camera), words), lit(found, camera), lit(colored, camera)])
+    row = side_by_side([lit(mesh, camera) for mesh in (truth, found, colored)])
+    return labelled(np.concatenate([np.full((_ROOM_FOR_WORDS, row.shape[1], 3), BACKDROP, dtype=np.uint8), row]), words)
 
 
 def reproduction_sheet(rows: Sequence[Picture]) -> Picture:

@@ -27,7 +27,7 @@ class Costs:
     """
 
     libraries: int = 420 * MEGABYTE
-    vertex: int = 96
+    vertex: int = 124
     pair: float = 4.8e-6
     round: float = 2.4e-3
     pose: float = 4e-3

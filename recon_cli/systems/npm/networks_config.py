@@ -77,6 +77,6 @@ class NetworksConfig(Recipe):
     shape: ShapeNetworkConfig = Field(default_factory=ShapeNetworkConfig, description="shape code and point to signed distance")
     pose: FlowNetworkConfig = Field(default_factory=FlowNetworkConfig, description="shape code, pose code and point to displacement")
     poses: int = Field(default=100_000, ge=1, description="most training poses, spread evenly over the identities")
-    chunk: int = Field(default=16_384, ge=16, description="points whose gradients are computed at once, which bounds the memory")
+    chunk: int = Field(default=8192, ge=16, description="points whose gradients are computed at once, which bounds the memory")
     memory_mb: int = Field(default=1024, ge=0, description="memory of posed meshes that are kept; others are read every time [MB]")
     resolution: int = Field(default=512, ge=16, le=2048, description="cells along the box in which the surface of a shape is looked for")

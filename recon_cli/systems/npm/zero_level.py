@@ -13,6 +13,8 @@ from recon_cli.core.topology import components
 
 COARSEST = 16
 """Cells along a side of the first grid, at least."""
+FINE = 64
+"""Cells along a side of grids in which the surface passes between corners; in coarser ones it is looked for near them too."""
 CHUNK = 1 << 15
 """Points at which the function is asked for at once."""
 
@@ -23,8 +25,8 @@ Function = Callable[[Tensor], Tensor]
 def zero_level(function: Function, *, reach: float, cells: int, device: torch.device) -> Mesh:
     """The largest closed piece of the surface in the cube from -reach to reach, float32 on the CPU; without faces where there is none.
 
-    Cells that the surface may pass, as far as the function is a distance, are halved until they are small enough; from those that it does
-    pass it is followed into their neighbours, so that it closes whatever the function is. Outside of the cube is outside of the body.
+    Cells that the surface may pass, as far as the function is a distance, are halved, those of finer grids if it does pass them; from
+    these it is followed into their neighbours, so that it closes whatever the function is. Outside of the cube is outside of the body.
 
     Args:
         function: whose 0 is looked for, without gradients.
@@ -37,7 +39,7 @@ def zero_level(function: Function, *, reach: float, cells: int, device: torch.de
     lattice = _Lattice(function, reach, side, device)
     found = _grid(side)
     for _ in range(halvings):
-        found = lattice.halve(found[lattice.may_be_passed(found)])
+        found = lattice.halve(found[lattice.are_passed(found)])
     places, values = lattice.followed(found)
     mesh = surface_net(places, -values)
     if not len(mesh.faces):
@@ -67,10 +69,11 @@ class _Lattice:
         self._keys, self._values = torch.zeros(0, dtype=torch.int64), torch.zeros(0)
         return (2 * found[:, None] + _CORNERS).reshape(-1, 3)
 
-    def may_be_passed(self, found: Tensor) -> Tensor:  # [N, 3] -> [N]
-        """Whether the surface passes a cell, if the function never changes by more than twice the way."""
+    def are_passed(self, found: Tensor) -> Tensor:  # [N, 3] -> [N]
+        """Whether the surface passes a cell; in coarse grids, if it may, were the function never to change by more than twice the way."""
         values = self.at_corners(found)
-        return (values.abs().amin(dim=1) <= 3**0.5 * self.cell) | _is_cut(values)
+        may_be = values.abs().amin(dim=1) <= 3**0.5 * self.cell
+        return _is_cut(values) | (may_be & (self._side < FINE))
 
     def followed(self, found: Tensor) -> tuple[Tensor, Tensor]:  # [N, 3] -> [M, 3], [M]
         """Corners, and values at them, of all cells that the surfaces pass which pass any of these."""

@@ -10,10 +10,10 @@ import pytest
 from recon_cli.cli.app import run
 from recon_cli.io.meshes import read_mesh
 from recon_cli.io.records import read_json
-from recon_cli.io.weights import read_tensors
 from recon_cli.run.hooks import RunHooks
 from recon_cli.run.npm_model_file import NAME, read_model_file
 from recon_cli.systems.npm.body_model import BodyModel
+from recon_cli.systems.npm.network_model import NetworkModel
 from tests.run.npm_folders import SMALL, write_tubes
 
 TINY = [
@@ -104,9 +104,9 @@ def test_the_networks_of_the_paper_are_trained_by_a_recipe(bodies, tmp_path, cap
     record = json.loads(capsys.readouterr().out)
     assert (record["shape_size"], record["pose_size"], record["poses"]) == (4, 4, 8)
     assert "registration_error" not in record
-    tensors, texts = read_tensors(out / "out" / NAME)
-    assert texts["kind"] == "recon-network-model"
-    assert tensors["training.shapes"].shape == (4, 4)
+    found = read_model_file(out)
+    assert isinstance(found.model, NetworkModel)
+    assert (found.model.resolution, found.training["shapes"].shape) == (24, (4, 4))
     assert len(read_json(out / "out" / "training.json")["shape_losses"]) == 40
     assert "Displacement error" in (out / "report.html").read_text()
 

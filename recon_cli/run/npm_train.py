@@ -40,8 +40,9 @@ from recon_cli.systems.npm.network_training import TrainedNetworks, train_networ
 
 SHOWN_CELLS = 96
 """Cells along the box in which the page looks for the surfaces of networks."""
-BADLY_REGISTERED = 3.0
-"""Times the median error of registration from which an identity is named."""
+BADLY_REGISTERED, UNREACHED = 3.0, 0.03
+"""Times the median error of registration, and distance of a body's point from the model [box], from which an identity is named."""
+SHOWN_NAMES = 8
 
 
 @dataclass(frozen=True)
@@ -119,7 +120,7 @@ def _train_first(job: TrainJob, bodies: JoinedBodies, device: torch.device, disp
         hooks = RunHooks(folder, display, stop=stop)
         hooks.note(needed.sentence())
         trained = _trained(job, bodies, hooks, _told(_state(folder)), device)
-        record = _write(job, folder, bodies, trained, started)
+        record = _write(job, folder, hooks, bodies, trained, started)
         folder.log(record)
         folder.finish()
     return record
@@ -157,13 +158,17 @@ def _told(state: Mapping[str, Tensor] | None) -> Mapping[str, Tensor] | None:
     return said[0]
 
 
-def _write(job: TrainJob, folder: RunFolder, bodies: JoinedBodies, trained: Learned | TrainedNetworks, started: float) -> dict[str, Any]:
+def _write(
+    job: TrainJob, folder: RunFolder, hooks: RunHooks, bodies: JoinedBodies, trained: Learned | TrainedNetworks, started: float
+) -> dict[str, Any]:
     """Everything in out/, the most valuable first, and the report; the record of the run."""
     _write_model(job, folder.out / NAME, trained)
     poses = [(identity, pose) for identity in range(len(bodies.names)) for pose in poses_taken(bodies, identity, job.most_poses)]
     found = figures(trained, bodies, poses)
     shown = _drawable(trained)
     template, warnings = _mean_body(shown), _warnings(found)
+    for text in warnings:
+        hooks.warn(text)
     if template is not None:
         write_mesh(folder.out / "template.ply", template.with_vertices(shown.model.box.outside(template.vertices).float()))
     else:
@@ -202,10 +207,21 @@ def _mean_body(shown: Learned | TrainedNetworks) -> Mesh | None:
 def _warnings(found: Mapping[str, Any]) -> list[str]:
     errors: Mapping[str, float] = found.get("registration_errors", {})
     bound = BADLY_REGISTERED * statistics.median(errors.values()) if errors else 0.0
-    bad = [f"{name} ({error / bound * BADLY_REGISTERED:.1f} times)" for name, error in errors.items() if error > bound]
-    if not bad:
-        return []
-    return [f"The template does not fit {', '.join(bad)} as well as the median identity: look at them, or leave them out."]
+    bad = [f"{name} ({1000 * error:.1f})" for name, error in errors.items() if error > bound]
+    unreached = [f"{name} ({1000 * error:.0f})" for name, error in found["farthest"].items() if error > UNREACHED]
+    warnings = []
+    if bad:
+        warnings.append(
+            f"The template fits some identities far worse than the median one; mean distance in thousandths of the box: {_some(bad)}."
+        )
+    if unreached:
+        warnings.append(f"The model does not reach all of some identities; largest distance in thousandths of the box: {_some(unreached)}.")
+    return warnings
+
+
+def _some(words: Sequence[str]) -> str:
+    more = f" and {len(words) - SHOWN_NAMES} more" if len(words) > SHOWN_NAMES else ""
+    return ", ".join(words[:SHOWN_NAMES]) + more
 
 
 def _samples(

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from recon_cli.core.closest_points import ClosestPoints
 from recon_cli.run.npm_bodies import JoinedBodies
 from recon_cli.systems.npm.body_model import BodyModel
 from recon_cli.systems.npm.learning import Learned, model_error
@@ -33,9 +34,27 @@ def figures(trained: Learned | TrainedNetworks, bodies: JoinedBodies, poses: Seq
         "shape_size": model.shape_size,
         "pose_size": model.pose_size,
     }
+    means, farthest = zip(*(_shape_error(trained, bodies, identity) for identity in range(len(trained.shapes))), strict=True)
+    common |= {"shape_error": sum(means) / len(means), "farthest": dict(zip(bodies.names, farthest, strict=True))}
     if isinstance(trained, Learned):
         return {"model": "skinned", **common, **_of_skinned(trained, bodies.names)}
     return {"model": "networks", **common, **_of_networks(trained, bodies, poses)}
+
+
+def _shape_error(trained: Learned | TrainedNetworks, bodies: JoinedBodies, identity: int) -> tuple[float, float]:
+    """Mean and largest distance of the vertices of an identity from the surface that its code stands for [box].
+
+    What the model does not reach, such as a tail, is seen from the body's side alone.
+    """
+    model, shape = trained.model, trained.shapes[identity]
+    points = model.box.inside(bodies.canonical(identity).vertices)
+    if isinstance(model, BodyModel):
+        surface = model.surface(shape)
+        distance = (ClosestPoints(surface)(points).on(surface.vertices.double()) - points).norm(dim=-1)
+    else:
+        with torch.no_grad():
+            distance = model.distance(shape, points.to(shape)).abs()
+    return float(distance.mean()), float(distance.max())
 
 
 def variance_shares(model: BodyModel) -> tuple[list[float], list[float]]:
@@ -80,7 +99,6 @@ def _of_networks(trained: TrainedNetworks, bodies: JoinedBodies, poses: Sequence
     some = torch.linspace(0, len(poses) - 1, min(MEASURED, len(poses))).round().long().unique().tolist()
     errors = {str(pose): _network_error(trained, bodies, pose, *poses[pose]) for pose in some}
     return {
-        "shape_error": float(trained.shape_losses[-1]),
         "model_error": sum(errors.values()) / len(errors),
         "model_errors": errors,
         "shape_losses": trained.shape_losses.tolist(),

@@ -96,8 +96,8 @@ def verdict(shown: TrainingShown) -> list[Number]:
     else:
         numbers += [
             Number("Codes", f"{figures['shape_size']} + {figures['pose_size']}", "numbers", "of shape and of pose"),
-            Number("Distance error", _thousandths(figures["shape_error"]), "box/1000", "clamped distances, mean of the last epoch"),
         ]
+    numbers.append(Number("Shape error", _thousandths(figures["shape_error"]), "box/1000", "mean distance of the identities' vertices"))
     numbers.append(Number("Model error", _thousandths(figures["model_error"]), "box/1000", "mean distance of the training poses' points"))
     numbers.append(Number("Time", f"{shown.seconds:.0f}", "s"))
     return numbers
@@ -105,13 +105,16 @@ def verdict(shown: TrainingShown) -> list[Number]:
 
 def training_charts(figures: Mapping[str, Any]) -> list[Chart]:
     """How the training went, and what it left."""
+    far = _chart("Farthest vertex of an identity from the model", list(figures["farthest"].values()), "identity", scale=1000.0, first=0)
     if figures["model"] == "networks":
         return [
+            far,
             _chart("Distance error", figures["shape_losses"], "epoch", scale=1000.0),
             _chart("Displacement error, root mean square", [(2 * loss) ** 0.5 for loss in figures["pose_losses"]], "epoch", scale=1000.0),
         ]
     return [
         _chart("Registration error", list(figures["registration_errors"].values()), "identity", scale=1000.0, first=0),
+        far,
         _chart("Left by skinning, root mean square", figures["skin_error"], "round", scale=1000.0),
         _chart("Model error", figures["model_errors"], "pose", scale=1000.0, first=0),
         _chart("Variance in the first numbers of a shape", figures["shape_variance"], "numbers", unit="%", scale=100.0),

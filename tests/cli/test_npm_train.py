@@ -22,19 +22,8 @@ TINY = [
     *("--set", "networks.shape.epochs=40", "--set", "networks.pose.epochs=2", "--set", "networks.shape.rate=0.01"),
 ]
 
-RECORD = [
-    "run",
-    "model",
-    "report",
-    "identities",
-    "poses",
-    "parts",
-    "shape_size",
-    "pose_size",
-    "registration_error",
-    "model_error",
-    "seconds",
-]
+RECORD = ["run", "model", "report", "identities", "poses", "parts", "shape_size", "pose_size", "registration_error", "shape_error"]
+RECORD += ["model_error", "seconds"]
 
 
 @pytest.fixture(scope="module")
@@ -71,20 +60,20 @@ def test_training_writes_model_template_figures_and_report(finished, bodies):
     assert len(figures["skin_error"]) == 3
     assert figures["shape_variance"][-1] == pytest.approx(1)
     assert figures["model_error"] < 0.01
+    assert 0 < figures["shape_error"] < min(figures["farthest"].values())
     page = (finished / "report.html").read_text()
     assert "Registration error" in page
     assert page.count("data:image/jpeg;base64,") == 4
     assert not re.search(r'(?:src|href)="http', page)
 
 
-@pytest.mark.parametrize("stop", [2, 6])
+@pytest.mark.parametrize("stop", [pytest.param(2, marks=pytest.mark.slow), 6])
 def test_a_stopped_training_goes_on_to_the_same_bytes(finished, bodies, tmp_path, monkeypatch, capsys, stop):
     """In the registration, and after the first round of poses, joints and weights."""
     out = tmp_path / "run"
     command = ["npm", "train", str(bodies), "-o", str(out), *SMALL, "-q"]
     asked = []
     with monkeypatch.context() as patch:
-        patch.setattr("recon_cli.run.hooks.CHECKPOINT_SECONDS", 0.0)
         patch.setattr(RunHooks.__init__, "__kwdefaults__", {**RunHooks.__init__.__kwdefaults__, "checkpoint_seconds": 0.0})
         patch.setattr(RunHooks, "should_stop", lambda hooks: asked.append(1) or len(asked) == stop)
         assert run(command) == 75

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from recon_cli.core.cameras import Cameras
 from recon_cli.core.mesh import Mesh
-from recon_cli.render.protocol import RenderSettings, get_renderer
+from recon_cli.render.protocol import Rendered, RenderSettings, get_renderer
 from recon_cli.run.pictures import BACKDROP
 from recon_cli.run.viewer import MeshSequence, pack_sequence
 
@@ -111,16 +111,28 @@ def three_sides(mesh: Mesh, stand: Stand, *, side: int) -> list[tuple[Picture, P
 
 def from_side(mesh: Mesh, stand: Stand, yaw: float, *, side: int) -> tuple[Picture, Picture | None]:
     """The mesh from ``yaw`` [degrees] to the right of the front: as clay, and in its colours where it has them."""
+    camera = stand.camera(math.radians(yaw), side=side)
+    drawn = _drawn(mesh, camera)
+    return _lit(drawn, camera, torch.tensor(_CLAY)), None if mesh.colors is None else _eight_bits(drawn.color[0])
+
+
+def lit(mesh: Mesh, camera: Cameras) -> Picture:
+    """The mesh by the light of a lamp at the camera: in its colours, or as clay."""
+    drawn = _drawn(mesh, camera)
+    return _lit(drawn, camera, torch.tensor(_CLAY) if mesh.colors is None else drawn.color[0])
+
+
+def _drawn(mesh: Mesh, camera: Cameras) -> Rendered:
     red, green, blue = (level / 255 for level in BACKDROP)
     plain = Mesh(mesh.vertices.float(), mesh.faces, colors=None if mesh.colors is None else mesh.colors.float())
-    camera = stand.camera(math.radians(yaw), side=side)
-    drawn = get_renderer("builtin").render(plain, camera, settings=RenderSettings(background=(red, green, blue)))
+    return get_renderer("builtin").render(plain, camera, settings=RenderSettings(background=(red, green, blue)))
+
+
+def _lit(drawn: Rendered, camera: Cameras, material: Tensor) -> Picture:  # [..., 3]
     facing = (drawn.normal[0].double() @ camera.camera_from_world[0, :3, :3].T)[..., 2].abs().float()
-    clay = torch.tensor(_CLAY) * (0.22 + 0.78 * facing[..., None])
-    cover = drawn.silhouette[0][..., None]
-    shaded = torch.where(drawn.face[0][..., None] >= 0, clay, torch.tensor(BACKDROP) / 255)
-    clay_picture = _eight_bits(shaded * cover + torch.tensor(BACKDROP) / 255 * (1 - cover))
-    return clay_picture, None if mesh.colors is None else _eight_bits(drawn.color[0])
+    backdrop, cover = torch.tensor(BACKDROP) / 255, drawn.silhouette[0][..., None]
+    shaded = torch.where(drawn.face[0][..., None] >= 0, material * (0.22 + 0.78 * facing[..., None]), backdrop)
+    return _eight_bits(shaded * cover + backdrop * (1 - cover))
 
 
 def packed_view(mesh: Mesh, stand: Stand, *, faces: int = PAGE_FACES) -> dict[str, Any]:

@@ -149,5 +149,5 @@ def clock(seconds: float) -> str:
     """A time as a person says it."""
     if seconds < 90:
         return f"{max(1, round(seconds))} s"
-    minutes = seconds / 60
-    return f"{minutes:.0f} min" if minutes < 90 else f"{minutes / 60:.1f} h"
+    minutes, hours = seconds / 60, seconds / 3600
+    return f"{minutes:.0f} min" if minutes < 90 else f"{hours:.1f} h" if hours < 72 else f"{hours / 24:.0f} days"

@@ -133,12 +133,13 @@ class Bars:
 
 @dataclass(frozen=True)
 class Charts:
-    """Small charts in a grid, each with a cursor that follows the frame of the 3D view."""
+    """Small charts in a grid; those over frames have a cursor that follows the frame of the 3D view."""
 
     charts: Sequence[SvgChart]
+    is_over_frames: bool = True
 
     def html(self) -> str:
-        return '<div class="charts">' + "".join(_chart(chart) for chart in self.charts) + "</div>"
+        return '<div class="charts">' + "".join(_chart(chart, has_cursor=self.is_over_frames) for chart in self.charts) + "</div>"
 
 
 @dataclass(frozen=True)
@@ -233,7 +234,9 @@ def _number(number: Number) -> str:
     )
 
 
-def _chart(chart: SvgChart) -> str:
+def _chart(chart: SvgChart, *, has_cursor: bool) -> str:
+    if not has_cursor:
+        return f'<figure class="chart"><figcaption>{escape(chart.title)}</figcaption>{chart.svg}</figure>'
     place = f"{chart.left:.2f} {chart.right:.2f} {chart.first_frame} {chart.last_frame}"
     cursor = f'<line data-cursor="{place}" x1="{chart.left:.2f}" x2="{chart.left:.2f}" y1="{chart.top:.2f}" y2="{chart.bottom:.2f}"/></svg>'
     return (

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+import numpy as np
 from torch import Tensor
 
 from recon_cli.core.mesh import Mesh
@@ -29,3 +30,10 @@ class Bodies(Protocol):
     def posed(self, identity: int, pose: int) -> Tensor:
         """The canonical mesh's vertices in a pose, shape [V, 3]."""
         ...
+
+
+def poses_taken(bodies: Bodies, identity: int, most: int) -> list[int]:
+    """Poses of an identity that a training takes which takes at most so many in all: as many of each, evenly spread."""
+    count = bodies.pose_count(identity)
+    share = min(count, max(1, most // len(bodies.names)))
+    return [int(pose) for pose in np.unique(np.linspace(0, count - 1, share).round())] if count else []

@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from recon_cli.config.recipe import Recipe
+from recon_cli.systems.npm.networks_config import NetworksConfig
 
 
 class WarpStage(Recipe):
@@ -98,12 +99,15 @@ class ViewsConfig(Recipe):
 class NpmRecipe(Recipe):
     """Everything that decides a model."""
 
+    model: Literal["skinned", "networks"] = Field(
+        default="skinned", description="a template with bases and a learned skin, or the networks of the paper"
+    )
     template: TemplateConfig = Field(default_factory=TemplateConfig)
     skin: SkinConfig = Field(default_factory=SkinConfig)
     space: SpaceConfig = Field(default_factory=SpaceConfig)
     views: ViewsConfig = Field(default_factory=ViewsConfig)
     poses: int = Field(default=2000, ge=1, description="most training poses, spread evenly over the identities")
-    seed: int = Field(default=0, ge=0, description="of all draws")
+    networks: NetworksConfig = Field(default_factory=NetworksConfig, description="of model networks, which takes nothing from the others")
 
     @model_validator(mode="after")
     def _parts_come_from_patches(self) -> NpmRecipe:

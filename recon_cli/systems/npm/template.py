@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from recon_cli.core.closed_surface import closed_mesh
 from recon_cli.core.closest_points import ClosestPoints, SurfacePoints
-from recon_cli.core.errors import InputError
+from recon_cli.core.errors import InputError, StoppedError
 from recon_cli.core.hooks import Hooks
 from recon_cli.core.mesh import Mesh
 from recon_cli.core.normals import face_normals
 from recon_cli.core.sampling import sample_surface
-from recon_cli.systems.npm.bodies import Bodies
+from recon_cli.systems.npm.bodies import Bodies, poses_taken
 from recon_cli.systems.npm.config import TemplateConfig
 from recon_cli.systems.npm.registration import Cloud, Registration
 
@@ -62,7 +63,43 @@ class Registered:
     error: Tensor
 
 
-def register(bodies: Bodies, config: TemplateConfig, *, poses: int, seed: int, hooks: Hooks) -> Registered:
+@dataclass(frozen=True)
+class Warps:
+    """How far a registration has come.
+
+    Attributes:
+        turn: number of the round, from 0.
+        template: what is warped in it, float64.
+        warped: where the template's vertices come to lie on the first N identities [box], shape [N, V, 3], float64.
+    """
+
+    turn: int
+    template: Mesh
+    warped: Tensor
+
+    @staticmethod
+    def first(template: Mesh, turn: int = 0) -> Warps:
+        """Of a round that begins."""
+        return Warps(turn, template, torch.zeros(0, len(template.vertices), 3, dtype=torch.float64))
+
+    @staticmethod
+    def of(state: Mapping[str, Tensor]) -> Warps:
+        """What ``tensors`` gave."""
+        return Warps(int(state["turn"]), Mesh(state["vertices"], state["faces"]), state["warped"])
+
+    def tensors(self) -> dict[str, Tensor]:
+        """All of it, for a checkpoint."""
+        turn = torch.tensor(self.turn)
+        return {"turn": turn, "vertices": self.template.vertices, "faces": self.template.faces, "warped": self.warped}
+
+    def next_round(self) -> Warps:
+        """The mean of the warped templates is the next one."""
+        return Warps.first(self.template.with_vertices(self.warped.mean(dim=0)), self.turn + 1)
+
+
+def register(
+    bodies: Bodies, config: TemplateConfig, *, poses: int, seed: int, hooks: Hooks, resume: Mapping[str, Tensor] | None = None
+) -> Registered:
     """Give all identities the vertices of one mesh.
 
     The member whose extent is nearest to the mean begins as the template. Scaled along the axes onto the box of each identity it is
@@ -74,10 +111,12 @@ def register(bodies: Bodies, config: TemplateConfig, *, poses: int, seed: int, h
         config: of the template.
         poses: most poses that are taken, spread evenly over each identity's.
         seed: of the points drawn on the surfaces.
-        hooks: told of every warp.
+        hooks: told of every warp, and given a state after it.
+        resume: a state of the same bodies, settings and seed.
 
     Raises:
         InputError: there is no identity, or a mesh has no area.
+        StoppedError: the hooks asked to stop.
     """
     if not len(bodies.names):
         raise InputError("there are no bodies to train on; expected at least one identity")
@@ -85,13 +124,12 @@ def register(bodies: Bodies, config: TemplateConfig, *, poses: int, seed: int, h
     box = _box(meshes)
     shapes = [mesh.with_vertices(box.inside(mesh.vertices)) for mesh in meshes]
     extents = np.array([_extent(shape) for shape in shapes])  # [I, 2, 3]
-    template = _first_template(shapes, extents, config)
     clouds = [_cloud(shape, config.samples, seed) for shape in shapes]
-    warped = template.vertices.numpy()[None]
-    for turn in range(config.rounds):
-        template = template.with_vertices(torch.from_numpy(warped.mean(axis=0)))
-        warped = _warped(template, clouds, extents, config, turn, hooks)
-    return _carried(bodies, shapes, box, template, torch.from_numpy(warped), poses)
+    warps = Warps.of(resume) if resume else Warps.first(_first_template(shapes, extents, config))
+    warps = _warped(warps, clouds, extents, config, hooks)
+    while warps.turn < config.rounds - 1:
+        warps = _warped(warps.next_round(), clouds, extents, config, hooks)
+    return _carried(bodies, shapes, box, warps, poses)
 
 
 def _box(meshes: Sequence[Mesh]) -> Box:
@@ -114,7 +152,7 @@ def _first_template(shapes: Sequence[Mesh], extents: np.ndarray, config: Templat
     """The member nearest to the mean extent, thinned to the number of vertices asked for and scaled onto the mean extent."""
     mean = extents.mean(axis=0)
     member = int(np.square(np.log(extents[:, 1] / mean[1])).sum(axis=1).argmin())
-    mesh = _thinned(Mesh(shapes[member].vertices, shapes[member].faces), config.vertices)
+    mesh = _thinned(closed_mesh(Mesh(shapes[member].vertices, shapes[member].faces)), config.vertices)
     return mesh.with_vertices(torch.from_numpy(_rescaled(mesh.vertices.numpy(), extents[member], mean)))
 
 
@@ -142,39 +180,45 @@ def _rescaled(vertices: np.ndarray, source: np.ndarray, target: np.ndarray) -> n
     return (vertices - source[0]) * (target[1] / source[1]) + target[0]
 
 
-def _warped(
-    template: Mesh, clouds: Sequence[Cloud], extents: np.ndarray, config: TemplateConfig, turn: int, hooks: Hooks
-) -> np.ndarray:  # [I, V, 3]
+def _warped(warps: Warps, clouds: Sequence[Cloud], extents: np.ndarray, config: TemplateConfig, hooks: Hooks) -> Warps:
+    """The same round with the template warped onto all identities."""
+    done, turn = len(warps.warped), warps.turn
+    if done == len(clouds):
+        return warps
     # The last round alone goes to the softest stages: before it only the mean matters.
     coarsest = config.stages[0].spacing
     stages = config.stages if turn == config.rounds - 1 else tuple(stage for stage in config.stages if stage.spacing == coarsest)
-    registration = Registration(template, stages, reach=config.reach)
-    vertices, own = template.vertices.double().numpy(), _extent(template)
-    warped = []
-    for index, cloud in enumerate(clouds):
-        warped.append(registration.onto(_rescaled(vertices, own, extents[index]), cloud))
-        hooks.progress(turn * len(clouds) + index + 1, config.rounds * len(clouds))
-    return np.stack(warped)
+    registration = Registration(warps.template, stages, reach=config.reach)
+    vertices, own = warps.template.vertices.numpy(), _extent(warps.template)
+    if done:  # the first warp leaves the factors behind that all others are solved with: it is made again where a stopped round goes on
+        registration.onto(_rescaled(vertices, own, extents[0]), clouds[0])
+    for index in range(done, len(clouds)):
+        found = torch.from_numpy(registration.onto(_rescaled(vertices, own, extents[index]), clouds[index]))
+        warps = replace(warps, warped=torch.cat([warps.warped, found[None]]))
+        finished, total = turn * len(clouds) + index + 1, config.rounds * len(clouds)
+        hooks.progress(finished, total)
+        hooks.checkpoint(warps.tensors(), {"warps": finished})
+        if hooks.should_stop():
+            raise StoppedError(f"stopped after {finished} of {total} warps", hint="run the same command again to go on")
+    return warps
 
 
-def _carried(bodies: Bodies, shapes: Sequence[Mesh], box: Box, template: Mesh, warped: Tensor, poses: int) -> Registered:
+def _carried(bodies: Bodies, shapes: Sequence[Mesh], box: Box, warps: Warps, poses: int) -> Registered:
     """Warped vertices put onto each identity's surface, and with its triangles into its poses."""
     canonical, posed, owner, error = [], [], [], []
-    most = max(1, poses // len(shapes))
     for identity, shape in enumerate(shapes):
-        points: SurfacePoints = ClosestPoints(shape)(warped[identity])
+        points: SurfacePoints = ClosestPoints(shape)(warps.warped[identity])
         surface = points.on(shape.vertices.double())
         canonical.append(surface.float())
-        error.append(float((surface - warped[identity]).norm(dim=-1).mean()))
-        count = bodies.pose_count(identity)
-        for pose in np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(int)) if count else ():
-            posed.append(points.on(box.inside(bodies.posed(identity, int(pose)))).float())
+        error.append(float((surface - warps.warped[identity]).norm(dim=-1).mean()))
+        for pose in poses_taken(bodies, identity, poses):
+            posed.append(points.on(box.inside(bodies.posed(identity, pose))).float())
             owner.append(identity)
     return Registered(
         box=box,
-        template=replace(template, vertices=template.vertices.float()),
+        template=warps.template.with_vertices(warps.template.vertices.float()),
         canonical=torch.stack(canonical),
-        posed=torch.stack(posed) if posed else torch.zeros(0, len(template.vertices), 3),
+        posed=torch.stack(posed) if posed else torch.zeros(0, len(warps.template.vertices), 3),
         identity=torch.tensor(owner, dtype=torch.int64),
         error=torch.tensor(error),
     )

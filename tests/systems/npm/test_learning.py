@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from recon_cli.core.errors import InputError
+from recon_cli.core.errors import InputError, StoppedError
+from recon_cli.core.hooks import NoHooks
 from recon_cli.core.mesh import Mesh
 from recon_cli.systems.npm.config import NpmRecipe, SkinConfig, TemplateConfig
 from recon_cli.systems.npm.learning import learn
@@ -107,3 +108,47 @@ def test_what_is_no_model_is_told(learned, name, change, word):
 def test_bodies_without_poses_are_refused():
     with pytest.raises(InputError, match="posed"):
         learn(Family(poses=0), RECIPE)
+
+
+class Stopping(NoHooks):
+    """Keeps every state it is offered, and stops after some of them."""
+
+    def __init__(self, stops: int | None = None) -> None:
+        self.stops, self.states = stops, []
+
+    def checkpoint(self, tensors, numbers):
+        self.states.append({name: value.clone() for name, value in tensors.items()})
+
+    def should_stop(self):
+        return len(self.states) == self.stops
+
+
+TWO_ROUNDS = RECIPE.model_copy(update={"template": RECIPE.template.model_copy(update={"samples": 500, "rounds": 2})})
+
+
+@pytest.fixture(scope="module")
+def run_through():
+    hooks = Stopping()
+    return learn(Family(poses=6), TWO_ROUNDS, seed=5, hooks=hooks), hooks.states
+
+
+# States: four warps, four of the second round, the first skin, two better ones.
+@pytest.mark.parametrize("stop", [2, 4, 8, 9, 10])
+def test_a_stopped_training_goes_on_to_the_same_numbers(run_through, stop):
+    through, states = run_through
+    assert len(states) == 11
+    stopped = Stopping(stop)
+    if stop in (2, 10):
+        with pytest.raises(StoppedError, match="stopped after"):
+            learn(Family(poses=6), TWO_ROUNDS, seed=5, hooks=stopped)
+        assert all(torch.equal(value, states[stop - 1][name]) for name, value in stopped.states[-1].items())
+    hooks = Stopping()
+    resumed = learn(Family(poses=6), TWO_ROUNDS, seed=5, hooks=hooks, resume=states[stop - 1])
+    # The skin's last state is offered again where it goes on from one, so that a stop is possible at once.
+    assert len(hooks.states) == len(states) - stop + (stop > 8)
+    assert resumed.skin_error == through.skin_error
+    for name in ("shapes", "poses", "roots", "places", "posed", "registration_error"):
+        assert torch.equal(getattr(resumed, name), getattr(through, name)), name
+    before, after = model_tensors(through.model), model_tensors(resumed.model)
+    assert before[1] == after[1]
+    assert all(torch.equal(value, after[0][name]) for name, value in before[0].items())

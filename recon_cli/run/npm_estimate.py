@@ -1,0 +1,97 @@
+"""Time and memory that the training of a body model will take, from what can be counted before it starts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+from recon_cli.run.mvs_estimate import MEGABYTE, clock
+from recon_cli.run.npm_bodies import Counts
+from recon_cli.systems.npm.config import NpmRecipe
+from recon_cli.systems.npm.networks_config import NetworkConfig, NetworksConfig
+
+
+@dataclass(frozen=True)
+class Costs:
+    """Constants of the estimate, set by hand to trainings on two idle cores (docs/parametric_models.md).
+
+    Attributes:
+        libraries: memory of Python and the libraries [B].
+        vertex: memory of a template vertex in a pose: the surface, what skinning leaves of it, its components [B].
+        pair: time of a Gauss-Newton step of a warp for each point that is paired [s].
+        round: time of a round of poses, joints and weights for each pose [s].
+        pose: time to read a pose, to carry the template into it, and to find its codes [s].
+        page: time of figures and pictures [s].
+        number: time to train on a point for each weight of a network [s].
+    """
+
+    libraries: int = 420 * MEGABYTE
+    vertex: int = 124
+    pair: float = 4.8e-6
+    round: float = 2.4e-3
+    pose: float = 4e-3
+    page: float = 8.0
+    number: float = 1.7e-10
+
+
+COSTS = Costs()
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a training will need.
+
+    Attributes:
+        counts: what it learns from.
+        seconds: wall time on two cores [s]; None where a GPU computes, whose speed is not known.
+        memory: peak of the process [B].
+    """
+
+    counts: Counts
+    seconds: float | None
+    memory: int
+
+    def sentence(self) -> str:
+        """The estimate in words."""
+        time = f"about {clock(self.seconds)} on two cores and " if self.seconds is not None else "about "
+        return f"{self.counts.identities} identities in {self.counts.poses} poses: {time}{self.memory / 1e9:.1f} GB"
+
+    def record(self) -> dict[str, float | None]:
+        """The same for a machine."""
+        seconds = None if self.seconds is None else round(self.seconds, 1)
+        counts = {"identities": self.counts.identities, "poses": self.counts.poses}
+        return {**counts, "seconds": seconds, "memory_mb": round(self.memory / MEGABYTE)}
+
+
+def estimate(counts: Counts, recipe: NpmRecipe, device: torch.device, *, costs: Costs = COSTS) -> Estimate:
+    """Time and memory of a training."""
+    if recipe.model == "skinned":
+        return _of_skinned(counts, recipe, costs)
+    return _of_networks(counts, recipe.networks, device, costs)
+
+
+def _of_skinned(counts: Counts, recipe: NpmRecipe, costs: Costs) -> Estimate:
+    template = recipe.template
+    vertices = min(template.vertices, counts.vertices)
+    coarse = sum(stage.steps for stage in template.stages if stage.spacing == template.stages[0].spacing)
+    steps = (template.rounds - 1) * coarse + sum(stage.steps for stage in template.stages)
+    seconds = costs.pair * steps * counts.identities * (vertices + template.samples)
+    seconds += (costs.pose + costs.round * (recipe.skin.rounds + 1)) * counts.poses + costs.page
+    return Estimate(counts, seconds, costs.libraries + costs.vertex * vertices * counts.poses)
+
+
+def _of_networks(counts: Counts, config: NetworksConfig, device: torch.device, costs: Costs) -> Estimate:
+    shape, pose = config.shape, config.pose
+    work = counts.identities * shape.epochs * shape.points * _numbers(shape) + counts.poses * pose.epochs * pose.points * _numbers(pose)
+    # Of every layer's output in a chunk its value and its slope are kept; of the weights the gradient and two moments, too.
+    memory = 8 * config.chunk * max(shape.layers * shape.width, pose.layers * pose.width) + 16 * (_numbers(shape) + _numbers(pose))
+    drawn = 8 * counts.identities * shape.points * shape.drawn
+    kept = min(config.memory_mb * MEGABYTE, 12 * counts.poses * counts.vertices)
+    seconds = work * costs.number + costs.page if device.type == "cpu" else None
+    return Estimate(counts, seconds, costs.libraries + memory + drawn + kept)
+
+
+def _numbers(config: NetworkConfig) -> int:
+    """Weights of a network, about."""
+    return config.layers * config.width**2

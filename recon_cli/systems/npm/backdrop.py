@@ -152,9 +152,9 @@ def connected(kept: Array, depth: Array, jump: Array) -> tuple[Array, int]:  # [
 
 def is_near(points: Array, others: Array, distance: float) -> Array:  # [N, 3], [M, 3] -> [M] bool
     """Which of the others are within a distance of any of the points."""
-    from scipy.spatial import cKDTree
+    from scipy.spatial import KDTree
 
-    return np.isfinite(cKDTree(points).query(others, distance_upper_bound=distance)[0])
+    return np.isfinite(KDTree(points).query(others, distance_upper_bound=distance)[0])
 
 
 def extent(points: Array) -> float:  # [N, 3]

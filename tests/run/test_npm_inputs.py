@@ -201,7 +201,7 @@ def test_equal_cameras_are_one_and_a_moving_one_is_refused(bodies, tmp_path):
     assert len(load(write_sequence(tmp_path / "still", bodies, camera=three))) == 4
     poses = three.camera_from_world.clone()
     poses[2, 0, 3] += 0.01
-    with pytest.raises(InputError, match="holds 3 cameras that differ .c has another camera_from_world than a.*one still camera"):
+    with pytest.raises(InputError, match=r"holds 3 cameras that differ .c has another camera_from_world than a.*one still camera"):
         load(write_sequence(tmp_path / "moving", bodies, camera=replace(three, camera_from_world=poses)))
 
 

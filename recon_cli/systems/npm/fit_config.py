@@ -1,0 +1,48 @@
+"""Recipe of `recon npm fit` with Gauss-Newton steps; lengths are shares of the model's box."""
+
+from __future__ import annotations
+
+from pydantic import Field, model_validator
+
+from recon_cli.config.recipe import Recipe
+
+
+class TermsConfig(Recipe):
+    """What pulls at the surface; every pull is divided by the squared scale of the step."""
+
+    count: float = Field(default=300.0, gt=0.0, description="points that all of a frame's depth counts as, beside the priors of the codes")
+    sliding: float = Field(default=0.3, ge=0.0, description="weight of a pair's distance along the surface, beside 1 across it")
+    reach: float = Field(default=3.0, gt=0.0, description="pairs this many scales apart count a quarter (Geman-McClure)")
+    silhouette: float = Field(default=0.5, ge=0.0, description="weight of vertices outside of the silhouette or in front of the depth")
+    margin: float = Field(default=1.0, ge=0.0, description="how far outside of the silhouette a vertex may be [px]")
+    clearance: float = Field(default=0.008, ge=0.0, description="how far, beside one scale, a vertex may be in front of the depth")
+    shape: float = Field(default=1.0, ge=0.0, description="weight of the shape code's square (a whitened code: 1 is its likelihood)")
+    pose: float = Field(default=1.0, ge=0.0, description="weight of the pose code's square")
+    smoothness: float = Field(default=2.0, ge=0.0, description="weight of the pose code's second difference over time")
+
+
+class FitConfig(Recipe):
+    """From depth to codes."""
+
+    points: int = Field(default=1200, ge=50, description="depth points of a frame")
+    longest: int = Field(default=256, ge=32, description="silhouettes are thinned to this many pixels a side")
+    vertices: int = Field(default=1300, ge=50, description="vertices of the model in the finest steps")
+    starts: int = Field(default=4, ge=1, le=64, description="nearest training views that a frame is begun from")
+    start_scales: tuple[float, ...] = Field(default=(0.05, 0.035, 0.025, 0.02), description="scale of each step from a start")
+    joint_scales: tuple[float, ...] = Field(default=(0.02, 0.015, 0.01, 0.008, 0.006), description="of each step on all frames of a window")
+    track_scales: tuple[float, ...] = Field(default=(0.02, 0.012, 0.008, 0.006), description="of each step from a neighbour's pose")
+    final_scales: tuple[float, ...] = Field(default=(0.005, 0.004, 0.003, 0.003), description="of each last step on all frames of a window")
+    anchors: int = Field(default=2, ge=0, le=8, description="frames of a window from which its poses are tracked both ways; 0: none is")
+    tolerance: float = Field(default=1.2, ge=1.0, description="a neighbour's pose may have this many times the energy of a frame's own")
+    speed: float = Field(default=0.7, ge=0.0, le=1.0, description="share of the neighbour's speed that tracking begins with")
+    path: float = Field(default=1.0, ge=0.0, description="weight of squared distances between frames beside the energies of the starts")
+    window: int = Field(default=20, ge=2, description="frames that are solved together")
+    overlap: int = Field(default=4, ge=0, description="frames of the window before that a window begins with")
+    shape_frames: int = Field(default=16, ge=1, description="most frames that decide the shape")
+    terms: TermsConfig = Field(default_factory=TermsConfig)
+
+    @model_validator(mode="after")
+    def _windows_move_on(self) -> FitConfig:
+        if self.overlap >= self.window:
+            raise ValueError(f"overlap is {self.overlap}, expected less than the window's {self.window}")
+        return self

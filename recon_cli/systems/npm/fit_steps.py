@@ -1,0 +1,161 @@
+"""Gauss-Newton steps on the postures of some frames, and on the shape and the scale that they share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from recon_cli.systems.npm.body_model import BodyModel
+from recon_cli.systems.npm.fit_config import TermsConfig
+from recon_cli.systems.npm.fit_terms import pulls
+from recon_cli.systems.npm.observed import Observed
+from recon_cli.systems.npm.postures import Postures
+from recon_cli.systems.npm.vertex_motion import VertexMotion
+
+DAMPING = 1e-3
+"""Of a root's turn and place, which have no prior."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What is known after a step.
+
+    Attributes:
+        shape: code, shape [S].
+        postures: of B frames.
+    """
+
+    shape: Tensor
+    postures: Postures
+
+    def __getitem__(self, index: slice | list[int] | Tensor) -> Estimate:
+        return replace(self, postures=self.postures[index])
+
+
+@dataclass(frozen=True)
+class Equations:
+    """Normal equations of B frames and of what they share: S numbers.
+
+    Attributes:
+        blocks: of every frame's D own unknowns, shape [B, D, D].
+        gradient: shape [B, D].
+        coupling: shape [B, D, S].
+        shared: shape [S, S].
+        shared_gradient: shape [S].
+    """
+
+    blocks: Tensor
+    gradient: Tensor
+    coupling: Tensor
+    shared: Tensor
+    shared_gradient: Tensor
+
+
+class Stepper:
+    """Steps at chosen vertices of a model.
+
+    Args:
+        model: the body.
+        config: of the terms.
+        vertices: which of the model's vertices are looked at, shape [v].
+    """
+
+    def __init__(self, model: BodyModel, config: TermsConfig, vertices: Tensor) -> None:
+        self.config, self.motion = config, VertexMotion(model, vertices)
+
+    def energy(self, estimate: Estimate, seen: Observed, scale: float) -> Tensor:  # [B]
+        """Of the data alone [squared box]."""
+        moved = self.motion(estimate.shape, estimate.postures, with_shape=False)
+        return pulls(moved, seen, self.config, scale).energy
+
+    def step(self, estimate: Estimate, seen: Observed, scale: float, *, with_shape: bool, smoothness: float = 0.0) -> Estimate:
+        """One step.
+
+        Args:
+            estimate: where from.
+            seen: the same frames.
+            scale: of the residuals that are to count [box].
+            with_shape: whether the shape moves.
+            smoothness: weight of the pose codes' second differences, in units of the recipe's; frames are then neighbours in time.
+        """
+        equations = self.equations(estimate, seen, scale, with_shape=with_shape)
+        change, shared = solve(equations, estimate.postures.poses, smoothness)
+        return Estimate(estimate.shape + shared if with_shape else estimate.shape, estimate.postures.stepped(change))
+
+    def equations(self, estimate: Estimate, seen: Observed, scale: float, *, with_shape: bool) -> Equations:
+        """Of all terms and the codes' priors."""
+        moved = self.motion(estimate.shape, estimate.postures, with_shape=with_shape)
+        pull = pulls(moved, seen, self.config, scale)
+        own, rows = moved.by_posture.shape[-1], torch.cat([moved.by_posture, moved.by_shape], dim=-1)  # [B, v, 3, D + S]
+        weighted = (pull.weights @ rows).flatten(1, 2)
+        flat = rows.flatten(1, 2)
+        matrix = flat.mT @ weighted
+        gradient = (flat.mT @ pull.forces.flatten(1)[..., None])[..., 0]
+        prior = torch.cat([torch.full((6,), DAMPING), torch.full((own - 6,), self.config.pose)])
+        gradient[:, 6:own] -= self.config.pose * estimate.postures.poses
+        return Equations(
+            blocks=matrix[:, :own, :own] + torch.diag(prior),
+            gradient=gradient[:, :own],
+            coupling=matrix[:, :own, own:],
+            shared=matrix[:, own:, own:].sum(dim=0) + self.config.shape * torch.eye(matrix.shape[-1] - own),
+            shared_gradient=gradient[:, own:].sum(dim=0) - self.config.shape * estimate.shape[: matrix.shape[-1] - own],
+        )
+
+
+def solve(equations: Equations, poses: Tensor, smoothness: float) -> tuple[Tensor, Tensor]:
+    """Changes of the frames' unknowns [B, D] and of what they share [S].
+
+    The frames' equations hang together in time by second differences, so that the matrix has a band of three blocks; what they share is
+    eliminated (Schur).
+    """
+    count, size = equations.gradient.shape
+    right = torch.cat([equations.gradient[..., None], equations.coupling], dim=-1).double()  # [B, D, 1 + S]
+    blocks = equations.blocks.double()
+    if smoothness and count > 2:
+        right[..., 0] -= _bending_force(poses.double(), size, smoothness)
+        solved = _banded(blocks, right.flatten(0, 1), smoothness, poses.shape[1]).unflatten(0, (count, size))
+    else:
+        solved = torch.linalg.solve(blocks, right)
+    coupling = equations.coupling.double()
+    left = equations.shared.double() - torch.einsum("bds,bdr->sr", coupling, solved[..., 1:])
+    rest = equations.shared_gradient.double() - torch.einsum("bds,bd->s", coupling, solved[..., 0])
+    shared = torch.linalg.solve(left, rest) if len(rest) else rest
+    own = solved[..., 0] - solved[..., 1:] @ shared
+    return own.float(), shared.float()
+
+
+def _second_differences(count: int) -> Tensor:  # [B - 2, B]
+    rows = torch.zeros(count - 2, count, dtype=torch.float64)
+    for row in range(count - 2):
+        rows[row, row : row + 3] = torch.tensor([1.0, -2.0, 1.0])
+    return rows
+
+
+def _bending_force(poses: Tensor, size: int, smoothness: float) -> Tensor:  # [B, P] -> [B, D]
+    bending = _second_differences(len(poses))
+    force = poses.new_zeros(len(poses), size)
+    force[:, size - poses.shape[1] :] = smoothness * (bending.T @ (bending @ poses))
+    return force
+
+
+def _banded(blocks: Tensor, right: Tensor, smoothness: float, coded: int) -> Tensor:  # [B, D, D], [B D, R] -> [B D, R]
+    """Solve with second differences of the last ``coded`` unknowns of every frame."""
+    from scipy.linalg import solveh_banded
+
+    count, size = blocks.shape[:2]
+    bending = smoothness * _second_differences(count).T @ _second_differences(count)
+    band = np.zeros((2 * size + 1, count * size))
+    lower = blocks.numpy()
+    for offset in range(size):  # the lower triangles of the blocks, one diagonal at a time
+        diagonal = np.zeros((count, size))
+        diagonal[:, : size - offset] = np.diagonal(lower, -offset, axis1=1, axis2=2)
+        band[offset] += diagonal.reshape(-1)
+    for apart in range(3):
+        weights = torch.diagonal(bending, -apart).numpy()
+        at = np.zeros((count, size))
+        at[: count - apart, size - coded :] = weights[:, None]
+        band[apart * size] += at.reshape(-1)
+    return torch.from_numpy(solveh_banded(band, right.numpy(), lower=True, check_finite=False))

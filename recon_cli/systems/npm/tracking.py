@@ -1,0 +1,59 @@
+"""From starts in every frame to one motion: the cheapest path, and poses handed on from frame to frame."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from recon_cli.systems.npm.fit_config import FitConfig
+from recon_cli.systems.npm.fit_steps import Estimate, Stepper
+from recon_cli.systems.npm.observed import Observed
+from recon_cli.systems.npm.postures import Postures
+
+
+def cheapest_path(energies: Tensor, points: Tensor, weight: float) -> Tensor:  # [B, C], [B, C, v, 3] -> [B]
+    """Which candidate of every frame: least sum of energies and of mean squared distances between neighbours (Viterbi)."""
+    cost, back = energies[0], []
+    for frame in range(1, len(energies)):
+        apart = (points[frame - 1][:, None] - points[frame][None]).square().sum(dim=-1).mean(dim=-1)  # from, to
+        total = cost[:, None] + weight * apart
+        back.append(total.argmin(dim=0))
+        cost = total.amin(dim=0) + energies[frame]
+    path = [int(cost.argmin())]
+    for choice in reversed(back):
+        path.append(int(choice[path[-1]]))
+    return torch.tensor(path[::-1])
+
+
+def tracked(estimate: Estimate, seen: Observed, anchor: int, coarse: Stepper, fine: Stepper, config: FitConfig) -> tuple[Estimate, float]:
+    """Hand poses on from one frame to both ends; a frame takes its neighbour's where the energy is little higher. And the mean energy."""
+    postures = estimate.postures
+    for order, back in ((range(anchor + 1, len(seen)), -1), (range(anchor - 1, -1, -1), 1)):
+        for frame in order:
+            handed = _handed_on(postures, frame + back, frame + 2 * back, anchor, config.speed)
+            trial = Estimate(estimate.shape, handed)
+            here = seen[frame : frame + 1]
+            for scale in config.track_scales:
+                trial = coarse.step(trial, here, scale, with_shape=False)
+            both = Estimate(estimate.shape, Postures.joined([trial.postures, postures[frame : frame + 1]]))
+            theirs, own = fine.energy(both, seen[[frame, frame]], config.track_scales[-1])
+            if float(theirs) <= config.tolerance * float(own):
+                postures = postures.replaced([frame], trial.postures)
+    found = Estimate(estimate.shape, postures)
+    return found, float(fine.energy(found, seen, config.track_scales[-1]).mean())
+
+
+def _handed_on(postures: Postures, neighbour: int, further: int, anchor: int, speed: float) -> Postures:
+    """The neighbour's posture, carried on unless it is the anchor's itself."""
+    near = postures[neighbour : neighbour + 1]
+    if neighbour == anchor:
+        return near
+    return near.carried_on(postures[further : further + 1], speed)
+
+
+def best_tracked(estimate: Estimate, seen: Observed, anchors: Sequence[int], coarse: Stepper, fine: Stepper, config: FitConfig) -> Estimate:
+    """Tracked from the anchor that ends with the least energy."""
+    found = [tracked(estimate, seen, anchor, coarse, fine, config) for anchor in anchors]
+    return min(found, key=lambda pair: pair[1])[0] if found else estimate

@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from recon_cli.core.closed_surface import closed_mesh
+from recon_cli.core.closed_surface import closed_mesh, enclosed_volume
 from recon_cli.core.errors import InputError
 from recon_cli.core.mesh import Mesh
 from tests.metrics.solids import box, joined, sphere
@@ -52,3 +52,11 @@ def test_points_and_broken_vertices_are_refused():
     vertices[5, 1] = math.nan
     with pytest.raises(InputError, match=r"b\.ply: 1 vertices are NaN or infinite, the first is vertex 5"):
         closed_mesh(Mesh(vertices, box().faces), "b.ply")
+
+
+def test_the_volume_of_boxes_anywhere():
+    mesh = joined(box(), box((1, 0, 0), (3, 1, 2)))
+    assert float(enclosed_volume(mesh.vertices.double() + 1000, mesh.faces)) == pytest.approx(5)
+    both = torch.stack([mesh.vertices, 2 * mesh.vertices]).double()
+    assert enclosed_volume(both, mesh.faces).tolist() == pytest.approx([5, 40])
+    assert float(enclosed_volume(mesh.vertices.double(), mesh.faces.flip(1))) == pytest.approx(-5)

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
+from functools import cached_property
 
 import torch
 from torch import Tensor
 
+from recon_cli.core.closest_points import SurfacePoints
+from recon_cli.core.mesh import Mesh
+from recon_cli.core.normals import gather_rows
+from recon_cli.systems.npm.canonical_surface import CanonicalSurface, LatestSurfaces, anchored, signed_distance
 from recon_cli.systems.npm.skinning import Pose, Tree, rotation, skinned
 from recon_cli.systems.npm.template import Box
 
@@ -59,6 +64,11 @@ class BodyModel:
         """Length P = J + N of a pose code."""
         return len(self.soft_by_pose)
 
+    def to(self, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> BodyModel:
+        """The same model on another device or in another floating type; the box stays, which files are converted with."""
+        tensors = {field.name: value for field in fields(self) if isinstance(value := getattr(self, field.name), Tensor)}
+        return replace(self, **{name: value.to(device, dtype if value.is_floating_point() else None) for name, value in tensors.items()})
+
     def canonical(self, shape: Tensor) -> Tensor:  # [..., S] -> [..., V, 3]
         """Vertices in the canonical pose [box]."""
         return self.vertices + torch.tensordot(shape, self.shape_basis, dims=1)
@@ -89,3 +99,62 @@ class BodyModel:
     def posed(self, shape: Tensor, pose: Tensor, root: Tensor, place: Tensor) -> Tensor:  # [B, V, 3]
         """Vertices of bodies of these codes, root orientations and places [box]; shapes as in ``softened`` and ``placed``."""
         return skinned(self.softened(shape, pose), self.weights, self.placed(pose, root, place), self.canonical_joints(shape), self.tree)
+
+    def surface(self, shape: Tensor) -> Mesh:  # [S]
+        """The closed canonical surface of a shape [box]."""
+        return Mesh(self.canonical(shape), self.faces)
+
+    def pivot(self, shape: Tensor) -> Tensor:  # [S] -> [3]
+        """The root's joint in the canonical pose [box]."""
+        return self.canonical_joints(shape)[0]
+
+    def distance(self, shape: Tensor, points: Tensor) -> Tensor:  # [S], [N, 3] -> [N]
+        """Signed distance of points from the canonical surface, exact, negative inside [box]; differentiable in both."""
+        surface = self._surface_of(shape)
+        return signed_distance(points, surface.nearest(points), surface.is_inside(points), self.canonical(shape))
+
+    def anchors(self, shape: Tensor, points: Tensor) -> SurfacePoints:  # [S], [N, 3]
+        """The nearest points of the canonical surface, which points move with in ``flow``; differentiable in both.
+
+        Poses that are fitted to the same points of the same shape need them once.
+        """
+        return anchored(points, self._surface_of(shape).nearest(points), self.canonical(shape))
+
+    def flow(self, shape: Tensor, pose: Tensor, points: Tensor, *, anchors: SurfacePoints | None = None) -> Tensor:  # [B, N, 3]
+        """Displacements that take points of the canonical pose into poses, the root unturned and its joint at ``pivot`` [box].
+
+        A point has the skin weights and the soft deformation of the surface point nearest to it, and so keeps its place beside the surface.
+
+        Args:
+            shape: code, shape [S].
+            pose: codes, shape [B, P].
+            points: shape [B, N, 3].
+            anchors: of all B N points, or of N where these are the same in all poses; found where not given.
+        """
+        count, (poses, size) = len(self.vertices), points.shape[:2]
+        if anchors is None:
+            is_shared = poses == 1 or points.stride(0) == 0
+            anchors = self.anchors(shape, points[0] if is_shared else points.flatten(0, 1))
+        corners, share = (value.reshape(-1, size, 3).expand(poses, size, 3) for value in (anchors.corners, anchors.barycentric))
+        rows = corners + count * torch.arange(poses, device=corners.device)[:, None, None]
+        soft = self.softness + torch.tensordot(pose @ self.soft_by_pose, self.soft_basis, dims=1)  # [B, V, 3]
+        softened = points + torch.einsum("bnc,bnci->bni", share, gather_rows(soft.flatten(0, 1), rows))
+        weights = (share[..., None] * self.weights[corners]).sum(dim=2)  # [B, N, K]
+        return self._carried(shape, pose, softened, weights) - points
+
+    def _carried(self, shape: Tensor, pose: Tensor, points: Tensor, weights: Tensor) -> Tensor:
+        """Points [B, N, 3] in poses, with skin weights [B, N, K] of their own."""
+        joints = self.canonical_joints(shape).expand(len(pose), -1, -1)
+        root = torch.eye(3).to(points).expand(len(pose), 3, 3)
+        parts = self.placed(pose, root, joints[:, 0])
+        places = self.tree.placed(parts.orientations, parts.root, joints)
+        offset = places - (parts.orientations @ joints[..., None])[..., 0]
+        turned = torch.einsum("bnk,bkij->bnij", weights, parts.orientations) @ points[..., None]
+        return turned[..., 0] + weights @ offset
+
+    @cached_property
+    def _surfaces(self) -> LatestSurfaces:
+        return LatestSurfaces()
+
+    def _surface_of(self, shape: Tensor) -> CanonicalSurface:
+        return self._surfaces.of(shape, self.surface)

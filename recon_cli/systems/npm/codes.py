@@ -1,0 +1,84 @@
+"""Bodies as codes: what a fit leaves behind, and what an interpolation and a transfer go on with."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from recon_cli.core.mesh import Mesh
+from recon_cli.systems.npm.fitted import Fitted
+from recon_cli.systems.npm.parametric_model import ParametricModel
+
+
+@dataclass(frozen=True)
+class Codes:
+    """A body in T frames, in a camera's axes: ``root @ (x + flow(x) - pivot) + place``, times ``unit``.
+
+    Attributes:
+        shape: code of all frames, shape [S], or of each, shape [T, S].
+        poses: codes, shape [T, P].
+        roots: orientations, from the body's axes to the camera's, shape [T, 3, 3].
+        places: where the pivot is [box], shape [T, 3].
+        unit: scene units a box, of all frames, shape [], or of each, shape [T].
+        up: the direction in the camera's axes that is up, shape [3].
+        world_from_camera: shape [4, 4].
+        names: of the frames.
+    """
+
+    shape: Tensor
+    poses: Tensor
+    roots: Tensor
+    places: Tensor
+    unit: Tensor
+    up: Tensor
+    world_from_camera: Tensor
+    names: tuple[str, ...]
+
+    @staticmethod
+    def of(fitted: Fitted, world_from_camera: Tensor, names: Sequence[str]) -> Codes:
+        """What a fit found, of a camera that stands at ``world_from_camera`` [4, 4]."""
+        unit = torch.tensor(fitted.unit, dtype=torch.float64)
+        return Codes(fitted.shape, fitted.poses, fitted.roots, fitted.places, unit, fitted.up, world_from_camera, tuple(names))
+
+    def __len__(self) -> int:
+        return len(self.poses)
+
+    def shape_of(self, frame: int) -> Tensor:  # [S]
+        """The shape code of a frame."""
+        return self.shape if self.shape.ndim == 1 else self.shape[frame]
+
+    def unit_of(self, frame: int) -> Tensor:  # []
+        """Scene units a box in a frame."""
+        return self.unit if self.unit.ndim == 0 else self.unit[frame]
+
+    @property
+    def world_roots(self) -> Tensor:  # [T, 3, 3] float64
+        """Orientations, from the body's axes to the world's."""
+        return self.world_from_camera[:3, :3].double() @ self.roots.double()
+
+    @property
+    def world_places(self) -> Tensor:  # [T, 3] float64
+        """Where the pivot is [scene units], in the world's axes."""
+        placed = self.unit.double().reshape(-1, 1) * self.places.double()
+        return placed @ self.world_from_camera[:3, :3].double().T + self.world_from_camera[:3, 3].double()
+
+    @property
+    def world_up(self) -> Tensor:  # [3] float64
+        """The direction in the world's axes that is up, of length 1."""
+        return torch.nn.functional.normalize(self.world_from_camera[:3, :3].double() @ self.up.double(), dim=0)
+
+
+def unplaced(model: ParametricModel, shape: Tensor, pose: Tensor) -> Mesh:  # [S], [P]
+    """A body in a pose about its pivot, the root unturned [box]."""
+    surface = model.surface(shape)
+    moved = surface.vertices + model.flow(shape, pose[None], surface.vertices[None])[0]
+    return surface.with_vertices(moved - model.pivot(shape))
+
+
+def in_world(codes: Codes, frame: int, body: Mesh) -> Mesh:
+    """An unplaced body where a frame has it, in the world's axes [scene units]; float64."""
+    turned = codes.unit_of(frame).double() * body.vertices.double() @ codes.world_roots[frame].T
+    return body.with_vertices(turned + codes.world_places[frame])

@@ -1,4 +1,4 @@
-"""The results of a fit as files: a mesh a frame with the same vertices and faces, the canonical mesh, codes, and how good every frame is."""
+"""The results of a fit as files: a mesh a frame with fixed topology, the canonical mesh, codes, and how good every frame is."""
 
 from __future__ import annotations
 

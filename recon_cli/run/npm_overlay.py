@@ -89,7 +89,7 @@ class OverlayDrawer:
         seen = self._sampled(depth.numpy())
         outlined = draw_outline(self._depth(depth.numpy()), drawn.is_seen, SURFACE_COLOR)
         residual = self._residual(drawn, seen)
-        words = (f"depth {name}", f"surface, ±{FULL_SCALE:g} of the box", remark or "from the side")
+        words = (f"depth {name}", f"surface, ±{FULL_SCALE:g} of the box", f"from the side{remark and ': '}{remark}")
         panels = [labelled(panel, text) for panel, text in zip((outlined, residual, self._side(vertices, depth)), words, strict=True)]
         return side_by_side(panels, gap=_GAP)
 
@@ -154,7 +154,14 @@ class OverlayDrawer:
 
 
 def draw_overlays(
-    body: FittedBody, frames: FolderFrames, out: Path, reach: Reach, *, shown: set[int], workers: int = 2, progress: Callable[[int, int], None]
+    body: FittedBody,
+    frames: FolderFrames,
+    out: Path,
+    reach: Reach,
+    *,
+    shown: set[int],
+    workers: int = 2,
+    progress: Callable[[int, int], None],
 ) -> dict[int, Picture]:
     """Write out/overlay/NAME.png of every frame and out/overlay.mp4; frames are read, drawn and dropped one after another.
 

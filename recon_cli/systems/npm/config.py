@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import Field, model_validator
 
 from recon_cli.config.recipe import Recipe
+from recon_cli.systems.npm.fit_config import FitConfig
 
 
 class WarpStage(Recipe):
@@ -80,6 +81,8 @@ class NpmRecipe(Recipe):
     space: SpaceConfig = Field(default_factory=SpaceConfig)
     poses: int = Field(default=2000, ge=1, description="most training poses, spread evenly over the identities")
     seed: int = Field(default=0, ge=0, description="of all draws")
+
+    fit: FitConfig = Field(default_factory=FitConfig, description="of the model to depth sequences; a training does not ask for it")
 
     @model_validator(mode="after")
     def _parts_come_from_patches(self) -> NpmRecipe:

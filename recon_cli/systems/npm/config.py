@@ -81,7 +81,6 @@ class NpmRecipe(Recipe):
     space: SpaceConfig = Field(default_factory=SpaceConfig)
     poses: int = Field(default=2000, ge=1, description="most training poses, spread evenly over the identities")
     seed: int = Field(default=0, ge=0, description="of all draws")
-
     fit: FitConfig = Field(default_factory=FitConfig, description="of the model to depth sequences; a training does not ask for it")
 
     @model_validator(mode="after")

@@ -16,6 +16,7 @@ from typer.main import get_command, get_group
 GROUPS: Mapping[str, str] = {
     "sft": "Shape from template: a deforming surface from one clip.",
     "mvs": "Multi-view stereo: depth maps and a surface from calibrated pictures.",
+    "npm": "Learned spaces of body shape and pose, fitted to depth sequences.",
     "prepare": "Raw captures and synthetic data into scene folders.",
     "eval": "Compare a reconstruction with a reference.",
 }

@@ -106,21 +106,21 @@ def upright(cameras: Cameras, gaze: Tensor) -> Tensor:  # [3] -> [3]
 def three_sides(mesh: Mesh, stand: Stand, *, side: int) -> list[tuple[Picture, Picture | None]]:
     """The mesh from three sides: as clay, and in its colours where it has them."""
     yaws = (-50, 0, 50) if stand.is_frontal else (0, 120, 240)
-    renderer = get_renderer("builtin")
+    return [from_side(mesh, stand, yaw, side=side) for yaw in yaws]
+
+
+def from_side(mesh: Mesh, stand: Stand, yaw: float, *, side: int) -> tuple[Picture, Picture | None]:
+    """The mesh from ``yaw`` [degrees] to the right of the front: as clay, and in its colours where it has them."""
     red, green, blue = (level / 255 for level in BACKDROP)
-    settings = RenderSettings(background=(red, green, blue))
     plain = Mesh(mesh.vertices.float(), mesh.faces, colors=None if mesh.colors is None else mesh.colors.float())
-    pictures = []
-    for yaw in yaws:
-        camera = stand.camera(math.radians(yaw), side=side)
-        drawn = renderer.render(plain, camera, settings=settings)
-        facing = (drawn.normal[0].double() @ camera.camera_from_world[0, :3, :3].T)[..., 2].abs().float()
-        clay = torch.tensor(_CLAY) * (0.22 + 0.78 * facing[..., None])
-        cover = drawn.silhouette[0][..., None]
-        shaded = torch.where(drawn.face[0][..., None] >= 0, clay, torch.tensor(BACKDROP) / 255)
-        clay_picture = _eight_bits(shaded * cover + torch.tensor(BACKDROP) / 255 * (1 - cover))
-        pictures.append((clay_picture, None if mesh.colors is None else _eight_bits(drawn.color[0])))
-    return pictures
+    camera = stand.camera(math.radians(yaw), side=side)
+    drawn = get_renderer("builtin").render(plain, camera, settings=RenderSettings(background=(red, green, blue)))
+    facing = (drawn.normal[0].double() @ camera.camera_from_world[0, :3, :3].T)[..., 2].abs().float()
+    clay = torch.tensor(_CLAY) * (0.22 + 0.78 * facing[..., None])
+    cover = drawn.silhouette[0][..., None]
+    shaded = torch.where(drawn.face[0][..., None] >= 0, clay, torch.tensor(BACKDROP) / 255)
+    clay_picture = _eight_bits(shaded * cover + torch.tensor(BACKDROP) / 255 * (1 - cover))
+    return clay_picture, None if mesh.colors is None else _eight_bits(drawn.color[0])
 
 
 def packed_view(mesh: Mesh, stand: Stand, *, faces: int = PAGE_FACES) -> dict[str, Any]:

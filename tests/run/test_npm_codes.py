@@ -96,7 +96,7 @@ def test_what_is_damaged_is_told(model, tmp_path, name, change, words):
     if change is None:
         del tensors[name]
     elif callable(change):
-        tensors[name] = change(tensors[name])
+        tensors[name] = change(tensors[name])  # pyright: ignore[reportArgumentType]
     else:
         texts[name] = change if name in ("kind", "version") else json.dumps(change)
     write_tensors(tmp_path / NAME, tensors, texts)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -45,6 +45,19 @@ class Codes:
 
     def __len__(self) -> int:
         return len(self.poses)
+
+    def only(self, frame: int) -> Codes:
+        """The body of one frame."""
+        one = slice(frame, frame + 1)
+        return replace(
+            self,
+            shape=self.shape_of(frame),
+            poses=self.poses[one],
+            roots=self.roots[one],
+            places=self.places[one],
+            unit=self.unit_of(frame),
+            names=self.names[one],
+        )
 
     def shape_of(self, frame: int) -> Tensor:  # [S]
         """The shape code of a frame."""

@@ -39,8 +39,8 @@ def share(panel, color, slack=0):
 
 def strong(panel):
     """How many pixels are clearly blue, and how many clearly red."""
-    difference = panel[60:, :, 2].astype(int) - panel[60:, :, 0]
-    return int((difference > 60).sum()), int((difference < -60).sum())
+    red, green, blue = panel[60:].astype(int).transpose(2, 0, 1)
+    return int((blue - green > 60).sum()), int((red - green > 60).sum())
 
 
 def test_a_surface_on_the_depth_is_pale_behind_it_blue_before_it_red(made, frames):

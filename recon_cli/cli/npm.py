@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from recon_cli.cli.console import Console, command_line, emit
+from recon_cli.cli.npm_fit import fit
 from recon_cli.cli.options import Json, Out, Overwrite, Quiet
 
 if TYPE_CHECKING:
     from recon_cli.run.npm_interpolate import Progress
 
 app = typer.Typer()
+app.command()(fit)
 
 
 class What(StrEnum):

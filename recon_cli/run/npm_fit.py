@@ -105,6 +105,8 @@ def fit(job: FitJob, display: Display, *, solver: Solver = solve) -> dict[str, A
     torch.manual_seed(job.seed)
     with RunFolder.create(job.out, **job.switches(fingerprint)) as folder, StopSignals() as stop:
         folder.write_header(recipe_text(job.recipe), job.command, job.seed, str(device))
+        for sentence in said.sentences:  # from before there was a folder
+            folder.log({"note": sentence})
         hooks = RunHooks(folder, display, stop=stop)
         started = time.monotonic()
         settings = {"is_scale_known": job.sources.is_scale_known, "seed": job.seed, "resume": _state(folder), "device": device}

@@ -20,7 +20,7 @@ from recon_cli.run.npm_outputs import FittedBody
 from recon_cli.run.npm_overlay import FILM, FULL_SCALE
 from recon_cli.run.origin import RunFacts, origin_section
 from recon_cli.run.pictures import contact_sheet, encode_jpeg, side_by_side
-from recon_cli.run.report import Block, Charts, Movie, Notes, Number, Page, Picture, Section, Table, View3D
+from recon_cli.run.report import Block, Charts, Facts, Movie, Notes, Number, Page, Picture, Section, View3D
 from recon_cli.run.viewer import MeshSequence, pack_sequence
 from recon_cli.systems.npm.fitted import FrameQuality
 
@@ -186,7 +186,7 @@ def _picture_blocks(shown: FitShown) -> list[Block]:
     )
     embedded = film.read_bytes() if film.stat().st_size <= MAX_EMBEDDED_FILM else None
     order = sorted(shown.pictures)
-    sheet = contact_sheet([shown.pictures[frame] for frame in order], columns=1)
+    sheet = contact_sheet([shown.pictures[frame] for frame in order], columns=min(2, len(order)))
     named = ", ".join(shown.names[frame] for frame in order)
     return [
         Movie(caption, f"out/{FILM}", embedded),
@@ -198,9 +198,9 @@ def _quality_blocks(shown: FitShown, doubtful: Sequence[int]) -> list[Block]:
     quality = shown.body.fitted.quality
     blocks: list[Block] = [Charts([chart_svg(chart, salt=f"npm-{index}") for index, chart in enumerate(curves_of(quality))])]
     if doubtful:
-        rows = [(shown.names[frame], ", ".join(reasons(quality, frame, shown.empty))) for frame in doubtful[:LISTED]]
-        more = "" if len(doubtful) <= LISTED else f", the first {LISTED} of {len(doubtful)}"
-        blocks.append(Table(f"Doubtful frames{more}; all numbers are in out/frames.jsonl", ("frame", "why"), rows))
+        facts = {f"frame {shown.names[frame]}": ", ".join(reasons(quality, frame, shown.empty)) for frame in doubtful[:LISTED]}
+        more = len(doubtful) - LISTED
+        blocks.append(Facts(facts | ({"and": f"{more} more doubtful frames: is_doubtful in out/frames.jsonl"} if more > 0 else {})))
     return blocks
 
 

@@ -24,8 +24,12 @@ JUMP, SLANT = 0.08, 2.0
 """Difference in depth that parts two neighbours: [lengths of the body], and more where a surface may be slanted [sizes of a pixel]."""
 BEHIND = (0.015, 0.008)
 """How near to the backdrop a depth counts as that: [lengths of the body], [share of the depth]."""
+NOISY = 4.0
+"""What the sensor's noise adds to it [standard deviations]."""
 GAP = 0.1
 """Distance at which a piece still belongs to the body [lengths of the body]."""
+BESIDE, REACH = 2, 0.5
+"""How near to the body's pixels [px], and then to the body in space [lengths of the body], a piece belongs to it: a leg behind a trunk."""
 EXTENT = 2.0
 """Things that are larger than this are no body [lengths of the body]."""
 SAME = 0.75
@@ -45,6 +49,7 @@ class Backdrop:
         is_behind: where ``far`` is known to be the scene and no body, shape [H, W].
         rays: points at depth 1 of the pixels' centres, shape [H, W, 3].
         length: of the body [scene units].
+        noise: standard deviation of the depth at depth 1; that of stereo and patterned light grows with the square.
     """
 
     floor: Plane | None
@@ -53,6 +58,7 @@ class Backdrop:
     is_behind: Array
     rays: Array
     length: float
+    noise: float = 0.0
 
     def without(self, depth: Array) -> Array:  # [H, W] -> [H, W] bool
         """Where a depth map shows neither floor nor walls nor what is behind the body."""
@@ -68,7 +74,17 @@ class Backdrop:
 
     def slack(self, depth: Array) -> Array:
         """How near to the backdrop a depth counts as that [scene units]."""
-        return BEHIND[0] * self.length + BEHIND[1] * depth
+        return BEHIND[0] * self.length + BEHIND[1] * depth + NOISY * self.noise * depth**2
+
+    def linked(self, body: Array, others: Array, depth: Array) -> Array:  # [H, W] bool, [H, W] bool, [H, W] -> [N] bool
+        """Which of the other pixels are near a body in space, or beside it in the picture and not far: something hides the link."""
+        from scipy.ndimage import binary_dilation
+
+        points, candidates = self.points(body, depth), self.points(others, depth)
+        found: Array = is_near(points, candidates, GAP * self.length)
+        beside: Array = np.asarray(binary_dilation(body, iterations=BESIDE))[others]
+        found[beside] |= is_near(points, candidates[beside], REACH * self.length)
+        return found
 
     def pieces(self, kept: Array, depth: Array, *, jump: float = JUMP) -> tuple[Array, int]:  # -> [H, W], number of things
         """Connected parts of a depth map, the largest first: neighbours of very different depth are apart; -1 is no part.
@@ -113,7 +129,7 @@ def learn_backdrop(
     floor = find_floor(points, length=length, up=up, generator=generator)
     walls = find_walls(points if floor is None else points[floor.is_above(points)], length=length, floor=floor, generator=generator)
     far = _farthest(depths)
-    backdrop = Backdrop(floor, walls, far, np.zeros(far.shape, dtype=bool), rays, length)
+    backdrop = Backdrop(floor, walls, far, np.zeros(far.shape, dtype=bool), rays, length, _noise(depths))
     labels, count = backdrop.pieces(backdrop.without(far), far)
     is_scene = np.array([_is_scene(labels == thing, backdrop) for thing in range(count)], dtype=bool)
     is_scene |= _is_furniture(labels, is_scene, backdrop, _unchanged(depths, backdrop))
@@ -176,11 +192,11 @@ def _is_furniture(labels: Array, is_scene: Array, backdrop: Backdrop, unchanged:
     if not len(others):
         return found
     changes = [float((1 - unchanged)[labels == thing].sum()) for thing in others]
-    body = backdrop.points(labels == others[int(np.argmax(changes))], backdrop.far)
+    body = labels == others[int(np.argmax(changes))]
     for thing in others:
         inside = labels == thing
-        apart = not is_near(body, backdrop.points(inside, backdrop.far), GAP * backdrop.length).any()
-        found[thing] = apart and float(unchanged[inside].mean()) > SAME
+        is_apart = not backdrop.linked(body, inside, backdrop.far).any()
+        found[thing] = is_apart and float(unchanged[inside].mean()) > SAME
     return found
 
 
@@ -189,6 +205,18 @@ def _unchanged(depths: Sequence[Array], backdrop: Backdrop) -> Array:  # [H, W]
     seen = np.maximum(sum((depth > 0).astype(np.int64) for depth in depths), 1)
     slack = backdrop.slack(backdrop.far)
     return sum(((depth > 0) & (np.abs(depth - backdrop.far) < slack)).astype(np.int64) for depth in depths) / seen
+
+
+def _noise(depths: Sequence[Array]) -> float:
+    """Standard deviation of the depth over the square of the depth, from what most pixels do over the frames; 0 for fewer than three."""
+    if len(depths) < 3:
+        return 0.0
+    stack = np.stack([np.where(depth > 0, depth, np.nan) for depth in depths])[:, ::2, ::2]
+    stack = stack[:, np.isfinite(stack).sum(axis=0) >= 3]
+    if not stack.shape[1]:
+        return 0.0
+    middle = np.nanmedian(stack, axis=0)
+    return float(1.4826 * np.median(np.nanmedian(np.abs(stack - middle), axis=0) / middle**2))
 
 
 def _farthest(depths: Sequence[Array]) -> Array:  # [H, W]

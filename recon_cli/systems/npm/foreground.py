@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from recon_cli.systems.npm.backdrop import EXTENT, GAP, Backdrop, extent, is_near
+from recon_cli.systems.npm.backdrop import EXTENT, FEWEST, GAP, Backdrop, extent, is_near
 
 Array = np.ndarray
 
@@ -73,12 +73,14 @@ def _score(thing: Thing, before: Thing | None, length: float) -> float:
 
 
 def _with_neighbours(labels: Array, label: int, body: Thing, depth: Array, backdrop: Backdrop) -> Array:  # [H, W] bool
-    """The body with the smaller pieces near it in space: something hides the link to them."""
-    others = (labels >= 0) & (labels != label)
+    """The body with the smaller pieces whose link to it something hides."""
+    inside = labels == label
+    sizes = np.bincount(labels[labels >= 0])
+    others = (labels >= 0) & ~inside & (sizes < body.pixels / 2)[labels]
     if not others.any():
-        return labels == label
-    near = is_near(backdrop.points(labels == label, depth), backdrop.points(others, depth), GAP * backdrop.length)
-    count = int(labels.max()) + 1
-    belongs = np.bincount(labels[others][near], minlength=count) > 0
-    belongs &= np.bincount(labels[others], minlength=count) < body.pixels / 2
-    return (labels == label) | (others & belongs[labels])
+        return inside
+    is_small = (sizes < FEWEST)[labels[others]]  # specks of the floor are beside the feet
+    link = backdrop.linked(inside, others, depth)
+    link[is_small] = is_near(backdrop.points(inside, depth), backdrop.points(others, depth)[is_small], GAP * backdrop.length)
+    belongs = np.bincount(labels[others][link], minlength=len(sizes)) > 0
+    return inside | (others & belongs[labels])

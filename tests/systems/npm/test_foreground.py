@@ -73,3 +73,24 @@ def test_neighbours_of_very_different_depth_are_apart():
     assert count == 2
     assert len(np.unique(labels[:, :6])) == len(np.unique(labels[:, 6:])) == 1
     assert connected(np.zeros((4, 4), dtype=bool), np.zeros((4, 4)), np.ones((4, 4)))[1] == 0
+
+
+def test_a_leg_behind_the_trunk_belongs_to_the_body_and_a_chair_apart_from_it_does_not():
+    camera = Camera(height=2.0, down=0.0)
+    scene = np.full((camera.tall, camera.width), 8.0)
+    frames = [scene.copy() for _ in range(3)]
+    for number, frame in enumerate(frames):
+        frame[40:80, 50 + number : 62 + number] = 2.0  # the trunk, which moves
+        frame[80:100, 52 + number : 58 + number] = 2.6  # a leg that it hides the upper end of
+        frame[90:110, 90:100] = 2.6  # the chair
+    backdrop = learn_backdrop(frames, camera.K, length=STATURE)
+    inside, _ = find_body(frames[1], backdrop, None)
+    assert inside[40:80, 51:63].all()
+    assert inside[80:100, 53:59].all()
+    assert not inside[90:110, 90:100].any()
+
+
+def test_the_noise_of_the_sensor_is_measured():
+    camera, depths, _ = recorded(Room(noise=0.003, missing=0.0))
+    assert learn_backdrop(depths, camera.K, length=STATURE).noise == pytest.approx(0.003, rel=0.25)
+    assert learn_backdrop(depths[:1], camera.K, length=STATURE).noise == 0.0

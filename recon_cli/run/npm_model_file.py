@@ -6,7 +6,6 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from importlib import import_module
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -15,15 +14,14 @@ from torch import Tensor
 
 from recon_cli.core.errors import InputError
 from recon_cli.io.weights import read_tensors, write_tensors
+from recon_cli.systems.npm import network_tensors
 from recon_cli.systems.npm.body_model import BodyModel
 from recon_cli.systems.npm.model_tensors import model_from, model_tensors
+from recon_cli.systems.npm.network_model import NetworkModel
 from recon_cli.systems.npm.parametric_model import ParametricModel
 
 NAME = "npm_model.safetensors"
 SHIPPED = "npm_people.safetensors"
-NETWORK_KIND, NETWORK_ROOM = "recon-network-model", "recon_cli.systems.npm.network_tensors"
-"""Models made of networks are read by ``network_from(tensors, texts, path=)`` of that module, and written by ``network_tensors(model)``."""
-
 TRAINING, STARTS = "training.", "starts."
 
 
@@ -92,7 +90,7 @@ def write_model(
     starts: Mapping[str, Tensor] | None = None,
     origin: Mapping[str, Any] | None = None,
 ) -> None:
-    """Write a model, and beside it codes of its training, starts for fits, and how it came about."""
+    """Write a model of either kind, and beside it codes of its training, starts for fits, and how it came about."""
     tensors, texts = _tensors_of(model)
     beside = {TRAINING + name: value for name, value in (training or {}).items()}
     beside |= {STARTS + name: value for name, value in (starts or {}).items()}
@@ -115,12 +113,14 @@ def _group(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
 
 
 def _model_from(tensors: Mapping[str, Tensor], texts: Mapping[str, str], path: str) -> ParametricModel:
-    if texts.get("kind") == NETWORK_KIND:
-        return import_module(NETWORK_ROOM).network_from(tensors, texts, path=path)
+    if texts.get("kind") == network_tensors.KIND:
+        return network_tensors.network_model_from(tensors, texts, path=path)
     return model_from(tensors, texts, path=path)
 
 
 def _tensors_of(model: ParametricModel) -> tuple[dict[str, Tensor], dict[str, str]]:
+    if isinstance(model, NetworkModel):
+        return network_tensors.network_tensors(model)
     if isinstance(model, BodyModel):
         return model_tensors(model)
-    return import_module(NETWORK_ROOM).network_tensors(model)
+    raise TypeError(f"{type(model).__name__} has no file format")

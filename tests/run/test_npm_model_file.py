@@ -10,6 +10,10 @@ import torch
 from recon_cli.core.errors import InputError
 from recon_cli.io.weights import read_tensors, write_tensors
 from recon_cli.run.npm_model_file import NAME, model_digest, read_model, read_model_file, shipped_model, write_model
+from recon_cli.systems.npm.network_model import NetworkModel
+from recon_cli.systems.npm.networks import flow_network, shape_network
+from recon_cli.systems.npm.networks_config import FlowNetworkConfig, ShapeNetworkConfig
+from recon_cli.systems.npm.template import Box
 from tests.systems.npm.tube_model import soft_tubes
 
 
@@ -32,6 +36,21 @@ def test_a_run_folder_gives_its_model_and_what_lies_beside_it(tubes, tmp_path):
     points = model.surface(shapes[0]).vertices[None]
     before, after = (each.flow(shapes[0], poses[:1], points) for each in (model, read_model(file)))
     assert (before - after).abs().max() < 1e-3
+
+
+def test_models_of_networks_come_back_too(tmp_path):
+    """Random weights: what they say does not matter."""
+    generator = torch.Generator().manual_seed(0)
+    shape = shape_network(ShapeNetworkConfig(layers=2, width=8, skip=1, frequencies=1, code=2), generator=generator).perceptron()
+    flow = flow_network(2, FlowNetworkConfig(layers=2, width=8, skip=1, frequencies=1, code=3), generator=generator).perceptron()
+    box = Box(torch.zeros(3, dtype=torch.float64), 1.5)
+    model = NetworkModel(box, shape, flow, resolution=16, reach=0.5)
+    write_model(tmp_path / NAME, model, training={"poses": torch.ones(4, 3)})
+    found = read_model_file(tmp_path / NAME)
+    code, points = torch.tensor([0.3, -0.2]), torch.rand(20, 3, generator=generator)
+    assert torch.equal(found.model.distance(code, points), model.distance(code, points))
+    assert (found.digest, found.training["poses"].shape) == (model_digest(model), (4, 3))
+    assert found.digest != model_digest(replace(model, resolution=17))
 
 
 def test_the_digest_is_the_models_own(tubes, tmp_path):

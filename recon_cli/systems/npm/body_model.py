@@ -111,7 +111,8 @@ class BodyModel:
     def distance(self, shape: Tensor, points: Tensor) -> Tensor:  # [S], [N, 3] -> [N]
         """Signed distance of points from the canonical surface, exact, negative inside [box]; differentiable in both."""
         surface = self._surface_of(shape)
-        return signed_distance(points, surface.nearest(points), surface.is_inside(points), self.canonical(shape))
+        found = surface.nearest(points)
+        return signed_distance(points, found, surface.is_inside(points, found), self.canonical(shape))
 
     def anchors(self, shape: Tensor, points: Tensor) -> SurfacePoints:  # [S], [N, 3]
         """The nearest points of the canonical surface, which points move with in ``flow``; differentiable in both.

@@ -17,6 +17,9 @@ from recon_cli.core.winding import Winding
 TOUCHING = 1e-6
 """Points this near count as on the surface [box]: their normal is the triangle's, as float32 does not hold the way to them."""
 
+_ASIDE = ((3e-6, -2e-6, 1e-6), (-2e-6, 1e-6, 3e-6))
+"""Where a ray begins anew [box]."""
+
 
 class CanonicalSurface:
     """What is asked of a closed surface again and again; each structure is built when it is first needed.
@@ -41,9 +44,22 @@ class CanonicalSurface:
         found = self._closest(points)
         return SurfacePoints(found.corners.to(points.device), found.barycentric.to(points.device))
 
-    def is_inside(self, points: Tensor) -> Tensor:  # [N, 3] -> [N]
-        """Whether the surface winds around points; where it overlaps itself too."""
-        return (self._winding(points) != 0).to(points.device)
+    def is_inside(self, points: Tensor, found: SurfacePoints) -> Tensor:  # [N, 3] -> [N]
+        """Whether the surface winds around points, given their nearest points; where it overlaps itself too.
+
+        One ray in a million slips through an edge. A point whose ray says something else than the triangle nearest to it is asked
+        twice more, a little aside, and the majority counts.
+        """
+        inside = self._winding(points) != 0
+        corners = self._mesh.vertices.double()[found.corners]  # [N, 3, 3]
+        way = points.double() - (found.barycentric[:, :, None] * corners).sum(dim=1)
+        normal = torch.linalg.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+        doubtful = (inside != ((way * normal).sum(dim=1) < 0).cpu()).nonzero()[:, 0]
+        if len(doubtful):
+            asked = points[doubtful.to(points.device)].double()
+            again = [self._winding(asked + asked.new_tensor(aside)) != 0 for aside in _ASIDE]
+            inside[doubtful] = inside[doubtful].int() + again[0].int() + again[1].int() >= 2
+        return inside.to(points.device)
 
 
 class LatestSurfaces:

@@ -84,14 +84,26 @@ class Codes:
         return torch.nn.functional.normalize(self.world_from_camera[:3, :3].double() @ self.up.double(), dim=0)
 
 
-def unplaced(model: ParametricModel, shape: Tensor, pose: Tensor) -> Mesh:  # [S], [P]
-    """A body in a pose about its pivot, the root unturned [box]."""
-    surface = model.surface(shape)
-    moved = surface.vertices + model.flow(shape, pose[None], surface.vertices[None])[0]
-    return surface.with_vertices(moved - model.pivot(shape))
+class Posing:
+    """Bodies in poses, each about its pivot, the root unturned [box]; without gradients.
+
+    While the shape stays its surface is made once: of networks it takes seconds.
+    """
+
+    def __init__(self, model: ParametricModel) -> None:
+        self._model = model
+        self._last: tuple[Tensor, Mesh] | None = None
+
+    @torch.no_grad()
+    def __call__(self, shape: Tensor, pose: Tensor) -> Mesh:  # [S], [P]
+        if self._last is None or not torch.equal(self._last[0], shape):
+            self._last = shape, self._model.surface(shape)
+        surface = self._last[1]
+        moved = surface.vertices + self._model.flow(shape, pose[None], surface.vertices[None])[0]
+        return surface.with_vertices((moved - self._model.pivot(shape)).double())
 
 
 def in_world(codes: Codes, frame: int, body: Mesh) -> Mesh:
-    """An unplaced body where a frame has it, in the world's axes [scene units]; float64."""
+    """A body about its pivot [box] put where a frame has it, in the world's axes [scene units]; float64."""
     turned = codes.unit_of(frame).double() * body.vertices.double() @ codes.world_roots[frame].T
     return body.with_vertices(turned + codes.world_places[frame])

@@ -1,84 +1,215 @@
-"""A body's shape and its poses from a depth sequence: Gauss-Newton steps on the codes of a skinned model."""
+"""A body's shape and its poses from a depth sequence of any length: Gauss-Newton steps on the codes of a skinned model.
+
+The shape is found in a few frames that are spread over the sequence and then held. Poses are found window by window, so that memory
+does not grow with the sequence but for the codes. The surest frames give the shape again, and all windows settle with it.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
+from recon_cli.core.errors import StoppedError
+from recon_cli.core.hooks import Hooks, NoHooks
 from recon_cli.systems.npm.body_model import BodyModel
+from recon_cli.systems.npm.depth_frames import DepthFrames
+from recon_cli.systems.npm.doubt import quality_of
 from recon_cli.systems.npm.fit_config import FitConfig
-from recon_cli.systems.npm.fit_steps import Estimate, Stepper
-from recon_cli.systems.npm.observed import Observed
+from recon_cli.systems.npm.fit_start import beginning, present_frames, spread_over, starts_of
+from recon_cli.systems.npm.fit_steps import HELD, Estimate, Free
+from recon_cli.systems.npm.fit_window import WindowFitter
+from recon_cli.systems.npm.fitted import Fitted
+from recon_cli.systems.npm.frame_quality import explained
+from recon_cli.systems.npm.motion_gaps import filled
+from recon_cli.systems.npm.observed import Observed, depth_points, observed
 from recon_cli.systems.npm.postures import Postures
-from recon_cli.systems.npm.tracking import best_tracked, cheapest_path
 from recon_cli.systems.npm.training_views import TrainingViews
-from recon_cli.systems.npm.vertex_motion import surface_normals
 
-LARGEST_CODE = 3.0
-"""Codes of a start are cut off here [deviations]: training poses in the tails are no place to begin from."""
-PATH_POINTS = 300
+SCORES = ("spread", "deviation", "energy", "residual", "unexplained", "overhang")
 
 
-class Fitter:
-    """Fits one model.
+@dataclass(frozen=True)
+class _State:
+    """What is known so far; T frames that show a body.
 
-    Args:
-        model: the body.
-        views: of its training bodies, to begin from.
-        config: how.
-        seed: of the choice of vertices.
+    Attributes:
+        shape: code, shape [S].
+        unit: of the boxes, in those of the beginning.
+        postures: of the frames, those that were not solved yet as they come.
+        scores: rows named by ``SCORES``, shape [6, T].
+        done: windows solved, then windows settled.
     """
 
-    def __init__(self, model: BodyModel, views: TrainingViews, config: FitConfig, *, seed: int) -> None:
-        self.model, self.views, self.config = model, views, config
-        order = torch.randperm(len(model.vertices), generator=torch.Generator().manual_seed(seed))[: config.vertices]
-        self.fine = Stepper(model, config.terms, order)
-        self.middle = Stepper(model, config.terms, order[: max(1, config.vertices * 7 // 13)])
-        self.coarse = Stepper(model, config.terms, order[: max(1, config.vertices * 4 // 13)])
-        self.path_points = order[:PATH_POINTS]
+    shape: Tensor
+    unit: float
+    postures: Postures
+    scores: Tensor
+    done: int
 
-    def window(self, seen: Observed, starts: list[Postures], shape: Tensor, *, with_shape: bool) -> Estimate:
-        """Neighbouring frames together."""
+    def tensors(self) -> dict[str, Tensor]:
+        state = {"shape": self.shape, "unit": torch.tensor(self.unit, dtype=torch.float64), "scores": self.scores}
+        return state | {name: getattr(self.postures, name) for name in ("poses", "roots", "places")} | {"done": torch.tensor(self.done)}
+
+    @staticmethod
+    def of(tensors: Mapping[str, Tensor]) -> _State:
+        postures = Postures(tensors["poses"], tensors["roots"], tensors["places"])
+        return _State(tensors["shape"], float(tensors["unit"]), postures, tensors["scores"], int(tensors["done"]))
+
+
+def fit(
+    model: BodyModel,
+    views: TrainingViews,
+    frames: DepthFrames,
+    config: FitConfig,
+    *,
+    is_scale_known: bool = True,
+    seed: int = 0,
+    hooks: Hooks | None = None,
+    resume: Mapping[str, Tensor] | None = None,
+) -> Fitted:
+    """Fit a body to depth maps.
+
+    Args:
+        model: of the body.
+        views: of its training bodies, to begin from.
+        frames: depth of the body alone.
+        config: how.
+        is_scale_known: whether the depth is in the unit of the training meshes; otherwise the scale is found together with the shape.
+        seed: of all draws; the same one gives the same bytes, also when the fit goes on from a checkpoint.
+        hooks: progress, checkpoints and the wish to stop.
+        resume: a checkpoint of the same model, frames, recipe and seed.
+
+    Raises:
+        InputError: no frame has any depth.
+        NumericsError: a step is not finite.
+        StoppedError: the hooks asked to stop.
+    """
+    return _Sequence(model, views, frames, config, is_scale_known, seed).fitted(hooks or NoHooks(), resume)
+
+
+class _Sequence:
+    def __init__(
+        self, model: BodyModel, views: TrainingViews, frames: DepthFrames, config: FitConfig, is_scale_known: bool, seed: int
+    ) -> None:
+        self.model, self.views, self.frames, self.config, self.seed = model, views, frames, config, seed
+        self.present = present_frames(frames)
+        self.begin = beginning(frames, self.present, views, model.box.side if is_scale_known else None)
+        self.free = Free(unit=not is_scale_known)
+        self.solver = WindowFitter(model, config, seed=seed)
+        self.windows = _windows(len(self.present), config.window, config.overlap)
+
+    def fitted(self, hooks: Hooks, resume: Mapping[str, Tensor] | None) -> Fitted:
+        state = _State.of(resume) if resume is not None else self._first_shape()
+        total = 2 * len(self.windows)
+        while state.done < total:
+            state = self._next(state)
+            hooks.progress(state.done, total, **_shown(state, self.windows[(state.done - 1) % len(self.windows)]))
+            hooks.checkpoint(state.tensors(), {"done": state.done})
+            if hooks.should_stop() and state.done < total:
+                raise StoppedError(f"stopped after {state.done} of {total} windows", hint="run the same command again to go on")
+        return self._result(state)
+
+    def _first_shape(self) -> _State:
+        count = len(self.present)
+        chosen = spread_over(range(count), self.config.shape_frames)
+        begin = Estimate(torch.zeros(self.model.shape_size), _nowhere(self.model, 1))
+        estimate = self.solver.apart(self._seen(chosen), self._starts(chosen), begin, free=self.free)
+        return _State(estimate.shape, estimate.unit, _nowhere(self.model, count), torch.zeros(len(SCORES), count), 0)
+
+    def _next(self, state: _State) -> _State:
+        count = len(self.windows)
+        if state.done < count:
+            return replace(self._solved(state, state.done), done=state.done + 1)
+        if state.done == count:
+            state = self._shape_again(state)
+        return replace(self._settled(state, state.done - count), done=state.done + 1)
+
+    def _solved(self, state: _State, number: int) -> _State:
+        window = self.windows[number]
+        known = self.config.overlap if number else 0
+        begin = Estimate(state.shape, _nowhere(self.model, 1), state.unit)
+        before = state.postures[window[:known]] if known else None
+        found = self.solver(self._seen(window), self._starts(window), begin, before=before)
+        scores = state.scores.clone()
+        scores[SCORES.index("spread"), window] = found.spread
+        return replace(state, postures=state.postures.replaced(window, found.estimate.postures), scores=scores)
+
+    def _shape_again(self, state: _State) -> _State:
+        """From the frames that have no rival, or the least, spread over the sequence."""
+        spread = state.scores[SCORES.index("spread")]
+        sure = (spread <= spread.median()).nonzero()[:, 0].tolist()
+        chosen = spread_over(sure, self.config.shape_frames)
+        estimate = Estimate(state.shape, state.postures[chosen], state.unit)
+        estimate = self.solver.settled(estimate, self._seen(chosen), free=self.free, is_motion=False)
+        return replace(state, shape=estimate.shape, unit=estimate.unit)
+
+    def _settled(self, state: _State, number: int) -> _State:
+        window, config = self.windows[number], self.config
+        seen = self._seen(window)
+        estimate = self.solver.settled(Estimate(state.shape, state.postures[window], state.unit), seen, free=HELD)
+        last = config.final_scales[-1]
+        scores = state.scores.clone()
+        scores[SCORES.index("deviation"), window] = self.solver.coarse.deviation(estimate, seen, last)
+        scores[SCORES.index("energy"), window] = self.solver.fine.energy(estimate, seen, config.track_scales[-1])
+        vertices = self.solver.fine.motion.whole(estimate.shape, estimate.postures)
+        for index, frame in enumerate(window):
+            depth = self.frames.depth(self.present[frame]) / (self.begin.unit * estimate.unit)
+            how = explained(vertices[index], self.model.faces, depth, self.frames.K)
+            scores[SCORES.index("residual") :, frame] = torch.tensor([how.residual, how.unexplained, how.overhang])
+        return replace(state, postures=state.postures.replaced(window, estimate.postures), scores=scores)
+
+    def _seen(self, chosen: Sequence[int]) -> Observed:
         config = self.config
-        estimate = self.begun(seen, starts, shape, with_shape=with_shape)
-        for scale in config.joint_scales:
-            estimate = self.middle.step(estimate, seen, scale, with_shape=with_shape, smoothness=config.terms.smoothness / 2)
-        best = int(self.middle.energy(estimate, seen, config.joint_scales[-1]).argmin())
-        anchors = [best, len(seen) // 2][: config.anchors]
-        estimate = best_tracked(estimate, seen, anchors, self.coarse, self.middle, config)
-        for scale in config.final_scales:
-            estimate = self.fine.step(estimate, seen, scale, with_shape=with_shape, smoothness=config.terms.smoothness)
-        return estimate
+        found = []
+        for index in chosen:
+            frame = self.present[index]
+            draws = {"points": config.points, "longest": config.longest, "seed": self.seed + frame}
+            found.append(observed(self.frames.depth(frame), self.frames.K, unit=self.begin.unit, **draws))
+        return Observed.joined(found)
 
-    def begun(self, seen: Observed, starts: list[Postures], shape: Tensor, *, with_shape: bool) -> Estimate:
-        """The cheapest path through what steps from every start lead to."""
-        candidates = []
-        for rank in range(self.config.starts):
-            postures = Postures.joined([start[rank : rank + 1] for start in starts])
-            estimate = Estimate(shape, self.put_there(postures, shape, seen))
-            for scale in self.config.start_scales:
-                estimate = self.coarse.step(estimate, seen, scale, with_shape=with_shape)
-            candidates.append(estimate)
-        last = self.config.start_scales[-1]
-        energies = torch.stack([self.coarse.energy(candidate, seen, last) for candidate in candidates], dim=1)
-        points = torch.stack([self.coarse.motion.whole(c.shape, c.postures)[:, self.path_points] for c in candidates], dim=1)
-        path = cheapest_path(energies, points, self.config.path)
-        every = [candidates[int(choice)].postures[frame : frame + 1] for frame, choice in enumerate(path)]
-        return Estimate(torch.stack([candidate.shape for candidate in candidates]).mean(dim=0), Postures.joined(every))
+    def _starts(self, chosen: Sequence[int]) -> list[Postures]:
+        found = []
+        for index in chosen:
+            points = depth_points(self.frames.depth(self.present[index]), self.frames.K.float())
+            found.append(starts_of(self.views.nearest(points, self.begin.up, self.config.starts)))
+        return found
 
-    def put_there(self, postures: Postures, shape: Tensor, seen: Observed) -> Postures:
-        """With places so that what faces the camera has the middle of the depth's box, and its median depth."""
-        vertices = self.coarse.motion.whole(shape, postures)
-        facing = surface_normals(vertices, self.model.faces)[..., 2] < 0
-        places = []
-        for frame in range(len(seen)):
-            body, depth = vertices[frame][facing[frame]], seen.points[frame]
-            place = (depth.amin(dim=0) + depth.amax(dim=0) - body.amin(dim=0) - body.amax(dim=0)) / 2
-            place[2] = depth[:, 2].median() - body[:, 2].median()
-            places.append(place)
-        return Postures(postures.poses, postures.roots, postures.places + torch.stack(places))
+    def _result(self, state: _State) -> Fitted:
+        count = len(self.frames)
+        scores = dict(zip(SCORES, state.scores, strict=True))
+        postures = filled(state.postures, self.present, count)
+        return Fitted(
+            shape=state.shape,
+            poses=postures.poses,
+            roots=postures.roots,
+            places=postures.places,
+            unit=self.begin.unit * state.unit,
+            up=self.begin.up,
+            energy=_everywhere(scores["energy"], self.present, count),
+            quality=quality_of({name: _everywhere(values, self.present, count) for name, values in scores.items()}),
+        )
 
-    def starts(self, points: Tensor, up: Tensor) -> Postures:
-        """Of one frame's depth points."""
-        found, _ = self.views.nearest(points, up, self.config.starts)
-        return Postures(found.poses.clamp(-LARGEST_CODE, LARGEST_CODE), found.roots, found.places)
+
+def _windows(count: int, window: int, overlap: int) -> list[list[int]]:
+    """Runs of neighbours, each but the first beginning with the last of the one before; the last is as long as the others."""
+    if count <= window:
+        return [list(range(count))]
+    step = window - overlap
+    begins = list(range(0, count - window, step))
+    return [list(range(begin, begin + window)) for begin in begins] + [list(range(begins[-1] + step, count))]
+
+
+def _nowhere(model: BodyModel, count: int) -> Postures:
+    return Postures(torch.zeros(count, model.pose_size), torch.eye(3).repeat(count, 1, 1), torch.zeros(count, 3))
+
+
+def _everywhere(values: Tensor, present: Sequence[int], count: int) -> Tensor:  # [n] -> [T]
+    """NaN where there was nothing to look at."""
+    return torch.full((count,), torch.nan).index_copy(0, torch.tensor(present), values)
+
+
+def _shown(state: _State, window: Sequence[int]) -> dict[str, float]:
+    return {"spread": float(state.scores[SCORES.index("spread"), list(window)].mean())}

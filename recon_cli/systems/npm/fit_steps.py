@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from recon_cli.core.errors import NumericsError
 from recon_cli.systems.npm.body_model import BodyModel
 from recon_cli.systems.npm.fit_config import TermsConfig
-from recon_cli.systems.npm.fit_terms import pulls
+from recon_cli.systems.npm.fit_terms import Pulls, pulls
 from recon_cli.systems.npm.observed import Observed
 from recon_cli.systems.npm.postures import Postures
-from recon_cli.systems.npm.vertex_motion import VertexMotion
+from recon_cli.systems.npm.vertex_motion import Moved, VertexMotion
 
+MOST_GROWTH = 0.2
+"""Of the unit in a step, as a logarithm."""
 DAMPING = 1e-3
 """Of a root's turn and place, which have no prior."""
 
@@ -26,13 +31,32 @@ class Estimate:
     Attributes:
         shape: code, shape [S].
         postures: of B frames.
+        unit: what a box is, in the boxes of what was observed.
     """
 
     shape: Tensor
     postures: Postures
+    unit: float = 1.0
 
     def __getitem__(self, index: slice | list[int] | Tensor) -> Estimate:
         return replace(self, postures=self.postures[index])
+
+
+@dataclass(frozen=True)
+class Free:
+    """What the frames share that a step may change.
+
+    Attributes:
+        shape: the shape code.
+        unit: the scale of the scene.
+    """
+
+    shape: bool = True
+    unit: bool = False
+
+
+HELD = Free(shape=False)
+"""Only the postures move."""
 
 
 @dataclass(frozen=True)
@@ -67,42 +91,75 @@ class Stepper:
         self.config, self.motion = config, VertexMotion(model, vertices)
 
     def energy(self, estimate: Estimate, seen: Observed, scale: float) -> Tensor:  # [B]
-        """Of the data alone [squared box]."""
+        """Of the data and the pose code's prior [squared box]."""
         moved = self.motion(estimate.shape, estimate.postures, with_shape=False)
-        return pulls(moved, seen, self.config, scale).energy
+        prior = self.config.pose * scale**2 / self.config.count * estimate.postures.poses.square().sum(dim=-1)
+        return pulls(moved, seen.scaled(1 / estimate.unit), self.config, scale).energy + prior
 
-    def step(self, estimate: Estimate, seen: Observed, scale: float, *, with_shape: bool, smoothness: float = 0.0) -> Estimate:
+    def step(
+        self,
+        estimate: Estimate,
+        seen: Observed,
+        scale: float,
+        *,
+        free: Free,
+        smoothness: float = 0.0,
+        also: Callable[[Moved], Pulls] | None = None,
+    ) -> Estimate:
         """One step.
 
         Args:
             estimate: where from.
             seen: the same frames.
             scale: of the residuals that are to count [box].
-            with_shape: whether the shape moves.
-            smoothness: weight of the pose codes' second differences, in units of the recipe's; frames are then neighbours in time.
-        """
-        equations = self.equations(estimate, seen, scale, with_shape=with_shape)
-        change, shared = solve(equations, estimate.postures.poses, smoothness)
-        return Estimate(estimate.shape + shared if with_shape else estimate.shape, estimate.postures.stepped(change))
+            free: what the frames share that moves, too.
+            smoothness: weight of the pose codes' second differences; frames are then neighbours in time.
+            also: a term beside the recipe's.
 
-    def equations(self, estimate: Estimate, seen: Observed, scale: float, *, with_shape: bool) -> Equations:
+        Raises:
+            NumericsError: the equations have no solution.
+        """
+        equations = self.equations(estimate, seen, scale, free=free, also=also)
+        change, shared = solve(equations, estimate.postures.poses, smoothness)
+        if not bool(change.isfinite().all() and shared.isfinite().all()):
+            raise NumericsError("a step of the fit is not finite")
+        size = len(estimate.shape) if free.shape else 0
+        growth = math.exp(float(shared[size:].clamp(-MOST_GROWTH, MOST_GROWTH).sum()))
+        shape = estimate.shape + shared[:size] if free.shape else estimate.shape
+        return Estimate(shape, estimate.postures.stepped(change), estimate.unit * growth)
+
+    def equations(
+        self, estimate: Estimate, seen: Observed, scale: float, *, free: Free, also: Callable[[Moved], Pulls] | None = None
+    ) -> Equations:
         """Of all terms and the codes' priors."""
-        moved = self.motion(estimate.shape, estimate.postures, with_shape=with_shape)
-        pull = pulls(moved, seen, self.config, scale)
-        own, rows = moved.by_posture.shape[-1], torch.cat([moved.by_posture, moved.by_shape], dim=-1)  # [B, v, 3, D + S]
+        moved = self.motion(estimate.shape, estimate.postures, with_shape=free.shape)
+        pull = pulls(moved, seen.scaled(1 / estimate.unit), self.config, scale)
+        pull = pull + also(moved) if also is not None else pull
+        # A body that grows about the camera is a scene that shrinks: the silhouette stays.
+        radial = [moved.points[..., None]] if free.unit else []
+        own, rows = moved.by_posture.shape[-1], torch.cat([moved.by_posture, moved.by_shape, *radial], dim=-1)  # [B, v, 3, D + S]
         weighted = (pull.weights @ rows).flatten(1, 2)
         flat = rows.flatten(1, 2)
         matrix = flat.mT @ weighted
         gradient = (flat.mT @ pull.forces.flatten(1)[..., None])[..., 0]
         prior = torch.cat([torch.full((6,), DAMPING), torch.full((own - 6,), self.config.pose)])
         gradient[:, 6:own] -= self.config.pose * estimate.postures.poses
+        code = estimate.shape if free.shape else estimate.shape[:0]
+        known = torch.cat([torch.full_like(code, self.config.shape), torch.zeros(len(radial))])
         return Equations(
             blocks=matrix[:, :own, :own] + torch.diag(prior),
             gradient=gradient[:, :own],
             coupling=matrix[:, :own, own:],
-            shared=matrix[:, own:, own:].sum(dim=0) + self.config.shape * torch.eye(matrix.shape[-1] - own),
-            shared_gradient=gradient[:, own:].sum(dim=0) - self.config.shape * estimate.shape[: matrix.shape[-1] - own],
+            shared=matrix[:, own:, own:].sum(dim=0) + torch.diag(known),
+            shared_gradient=gradient[:, own:].sum(dim=0) - known * torch.cat([code, torch.zeros(len(radial))]),
         )
+
+    def deviation(self, estimate: Estimate, seen: Observed, scale: float) -> Tensor:  # [B]
+        """Root mean square standard deviation of the vertices by the curvature of the energy, shape and scale held [box]."""
+        blocks = self.equations(estimate, seen, scale, free=HELD).blocks
+        rows = self.motion(estimate.shape, estimate.postures, with_shape=False).by_posture.flatten(1, 2)  # [B, 3 v, D]
+        covariance = torch.linalg.inv(blocks.double()).float()
+        return ((rows @ covariance) * rows).sum(dim=(1, 2)).div(rows.shape[1] / 3).clamp(min=0).sqrt()
 
 
 def solve(equations: Equations, poses: Tensor, smoothness: float) -> tuple[Tensor, Tensor]:

@@ -53,7 +53,7 @@ def robust(squared: Tensor, reach: float) -> Tensor:
 def depth_pulls(moved: Moved, seen: Observed, config: TermsConfig, scale: float) -> Pulls:
     """Every depth point draws the nearest vertex that faces the camera: its tangent plane fully, the vertex itself a little (L_icp)."""
     count, size = moved.points.shape[:2]
-    nearest = _nearest_facing(moved, seen.points)  # [B, N]
+    nearest = nearest_facing(moved, seen.points)  # [B, N]
     rows = nearest[..., None].expand(-1, -1, 3)
     residual = seen.points - moved.points.gather(1, rows)
     squared = residual.square().sum(dim=-1)
@@ -71,7 +71,8 @@ def depth_pulls(moved: Moved, seen: Observed, config: TermsConfig, scale: float)
     )
 
 
-def _nearest_facing(moved: Moved, points: Tensor) -> Tensor:  # [B, N, 3] -> [B, N]
+def nearest_facing(moved: Moved, points: Tensor) -> Tensor:  # [B, N, 3] -> [B, N]
+    """The nearest of the vertices that face the camera, of all where none does."""
     is_facing = (moved.normals * moved.points).sum(dim=-1) < 0
     found = []
     for frame, facing in enumerate(is_facing):

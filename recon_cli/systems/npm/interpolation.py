@@ -12,7 +12,7 @@ from torch import Tensor
 from recon_cli.core.closed_surface import enclosed_volume
 from recon_cli.core.mesh import Mesh
 from recon_cli.core.normals import face_areas, vertex_normals
-from recon_cli.systems.npm.codes import Codes, in_world, unplaced
+from recon_cli.systems.npm.codes import Codes, Posing, in_world
 from recon_cli.systems.npm.parametric_model import ParametricModel
 from recon_cli.systems.npm.skinning import rotation, turn_of
 
@@ -86,11 +86,12 @@ def walk(model: ParametricModel, path: Codes) -> Iterator[Waypoint]:
     What the codes give is taken as it is where its volume is within ``TOLERANCE`` of the straight line between those of the ends.
     Elsewhere its surface is moved along its normals, everywhere by the same small distance, until it is.
     """
-    first, last = (_volume(model, path, frame) for frame in (0, len(path) - 1))
+    posing = Posing(model)
+    first, last = (_volume(posing, path, frame) for frame in (0, len(path) - 1))
     for frame in range(len(path)):
         unit = float(path.unit_of(frame))
         line = first + frame / max(1, len(path) - 1) * (last - first)
-        body = _unplaced(model, path, frame)
+        body = posing(path.shape_of(frame), path.poses[frame])
         volume = float(enclosed_volume(body.vertices, body.faces)) * unit**3
         near = min(max(volume, (1 - TOLERANCE) * line), (1 + TOLERANCE) * line)
         moved = 0.0 if near == volume else _distance_to(body, near / unit**3)
@@ -130,14 +131,9 @@ def _turned(start: Tensor, end: Tensor, time: Tensor) -> Tensor:  # [3, 3], [3, 
     return start @ rotation(time[:, None] * turn_of(start.T @ end))
 
 
-def _unplaced(model: ParametricModel, path: Codes, frame: int) -> Mesh:
-    body = unplaced(model, path.shape_of(frame), path.poses[frame])
-    return body.with_vertices(body.vertices.double())
-
-
-def _volume(model: ParametricModel, path: Codes, frame: int) -> float:
+def _volume(posing: Posing, path: Codes, frame: int) -> float:
     """Of the body of a frame [scene units³]."""
-    body = _unplaced(model, path, frame)
+    body = posing(path.shape_of(frame), path.poses[frame])
     return float(enclosed_volume(body.vertices, body.faces)) * float(path.unit_of(frame)) ** 3
 
 

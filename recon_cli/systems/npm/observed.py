@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -35,6 +35,10 @@ class Observed:
     def __getitem__(self, index: slice | Sequence[int] | Tensor) -> Observed:
         chosen = torch.as_tensor(index) if isinstance(index, Sequence) else index
         return Observed(self.points[chosen], self.depth[chosen], self.beyond[chosen], self.nearest[chosen], self.K)
+
+    def scaled(self, factor: float) -> Observed:
+        """Of a scene this many times as large."""
+        return replace(self, points=factor * self.points, depth=factor * self.depth)
 
     @staticmethod
     def joined(parts: Sequence[Observed]) -> Observed:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
 from recon_cli.systems.npm.fit_config import FitConfig
-from recon_cli.systems.npm.fit_steps import Estimate, Stepper
+from recon_cli.systems.npm.fit_steps import HELD, Estimate, Stepper
 from recon_cli.systems.npm.observed import Observed
 from recon_cli.systems.npm.postures import Postures
 
@@ -33,15 +33,15 @@ def tracked(estimate: Estimate, seen: Observed, anchor: int, coarse: Stepper, fi
     for order, back in ((range(anchor + 1, len(seen)), -1), (range(anchor - 1, -1, -1), 1)):
         for frame in order:
             handed = _handed_on(postures, frame + back, frame + 2 * back, anchor, config.speed)
-            trial = Estimate(estimate.shape, handed)
+            trial = replace(estimate, postures=handed)
             here = seen[frame : frame + 1]
             for scale in config.track_scales:
-                trial = coarse.step(trial, here, scale, with_shape=False)
-            both = Estimate(estimate.shape, Postures.joined([trial.postures, postures[frame : frame + 1]]))
+                trial = coarse.step(trial, here, scale, free=HELD)
+            both = replace(estimate, postures=Postures.joined([trial.postures, postures[frame : frame + 1]]))
             theirs, own = fine.energy(both, seen[[frame, frame]], config.track_scales[-1])
             if float(theirs) <= config.tolerance * float(own):
                 postures = postures.replaced([frame], trial.postures)
-    found = Estimate(estimate.shape, postures)
+    found = replace(estimate, postures=postures)
     return found, float(fine.energy(found, seen, config.track_scales[-1]).mean())
 
 
@@ -51,9 +51,3 @@ def _handed_on(postures: Postures, neighbour: int, further: int, anchor: int, sp
     if neighbour == anchor:
         return near
     return near.carried_on(postures[further : further + 1], speed)
-
-
-def best_tracked(estimate: Estimate, seen: Observed, anchors: Sequence[int], coarse: Stepper, fine: Stepper, config: FitConfig) -> Estimate:
-    """Tracked from the anchor that ends with the least energy."""
-    found = [tracked(estimate, seen, anchor, coarse, fine, config) for anchor in anchors]
-    return min(found, key=lambda pair: pair[1])[0] if found else estimate

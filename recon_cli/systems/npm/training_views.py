@@ -29,7 +29,7 @@ class TrainingViews:
         pictures: coordinates of every view, sides within poses, shape [N H, A].
         poses: codes, shape [N, P].
         roots: orientations of the roots, from the body's axes to those of a level camera that looks at the first side, shape [N, 3, 3].
-        sides: number H of sides, evenly around.
+        extents: longest side of every view's picture [box], shape [N, H].
     """
 
     mean: Tensor
@@ -37,7 +37,12 @@ class TrainingViews:
     pictures: Tensor
     poses: Tensor
     roots: Tensor
-    sides: int
+    extents: Tensor
+
+    @property
+    def sides(self) -> int:
+        """Number H of sides, evenly around."""
+        return self.extents.shape[1]
 
     @staticmethod
     def of(posed: Tensor, roots: Tensor, poses: Tensor, *, up: Tensor, sides: int, axes: int) -> TrainingViews:
@@ -53,35 +58,54 @@ class TrainingViews:
         """
         level = level_camera(up)
         turns = torch.stack([_turn(2 * math.pi * side / sides) for side in range(sides)])  # [H, 3, 3]
-        found = []
+        found, extents = [], []
         for chunk in (posed @ level.T).split(max(1, CHUNK // sides)):
             seen = chunk[:, None] @ turns.mT  # [n, H, V, 3]
             found.append(depth_picture(seen.flatten(0, 1)))
+            extents.append(extent(seen))
         pictures = torch.cat(found)
         mean = pictures.mean(dim=0)
         _, vectors = torch.linalg.eigh((pictures - mean).double().T @ (pictures - mean).double())
         chosen = vectors.flip(1)[:, :axes].T.float()
-        return TrainingViews(mean, chosen, (pictures - mean) @ chosen.T, poses, level @ roots, sides)
+        return TrainingViews(mean, chosen, (pictures - mean) @ chosen.T, poses, level @ roots, torch.cat(extents))
 
-    def nearest(self, points: Tensor, up: Tensor, count: int) -> tuple[Postures, Tensor]:
-        """Postures to begin a frame from; their places are all zero.
+    def nearest(self, points: Tensor, up: Tensor, count: int) -> Begun:
+        """Where to begin a frame: the views most like it, each of another training pose, nearest first.
 
         Args:
-            points: of the frame's depth in the camera's axes, shape [N, 3].
+            points: of the frame's depth in the camera's axes [any unit], shape [N, 3].
             up: which way is up in these axes, shape [3].
-            count: how many; each is another training pose.
-
-        Returns:
-            Postures and the distances of their pictures, nearest first.
+            count: how many.
         """
-        upright = _shortest_rotation(up, torch.tensor([0.0, -1.0, 0.0]))
-        picture = depth_picture((points @ upright.T)[None])
-        distance = torch.cdist((picture - self.mean) @ self.axes.T, self.pictures)[0].reshape(len(self.poses), self.sides)
+        upright = shortest_rotation(up, torch.tensor([0.0, -1.0, 0.0]))
+        level = points @ upright.T
+        distance = torch.cdist((depth_picture(level[None]) - self.mean) @ self.axes.T, self.pictures)[0].reshape(-1, self.sides)
         by_pose, side = distance.min(dim=1)
         least = by_pose.argsort(stable=True)[:count]
         turns = torch.stack([_turn(2 * math.pi * int(side[pose]) / self.sides) for pose in least])
         roots = upright.T @ turns @ self.roots[least]
-        return Postures(self.poses[least], roots, torch.zeros(len(least), 3)), by_pose[least]
+        unit = float(extent(level)) / self.extents[least, side[least]]
+        return Begun(Postures(self.poses[least], roots, torch.zeros(len(least), 3)), by_pose[least], unit)
+
+
+@dataclass(frozen=True)
+class Begun:
+    """Starts of one frame.
+
+    Attributes:
+        postures: C of them, all places zero.
+        distances: of their pictures from the frame's, shape [C].
+        units: what a box would be if the body were as large as in their pictures [unit of the frame's points], shape [C].
+    """
+
+    postures: Postures
+    distances: Tensor
+    units: Tensor
+
+
+def extent(points: Tensor) -> Tensor:  # [..., N, 3] -> [...]
+    """The longer side of what a level camera far away sees."""
+    return (points[..., :2].amax(dim=-2) - points[..., :2].amin(dim=-2)).amax(dim=-1)
 
 
 def depth_picture(points: Tensor) -> Tensor:  # [B, N, 3] -> [B, CELLS²]
@@ -114,7 +138,7 @@ def _turn(angle: float) -> Tensor:  # [3, 3]
     return torch.tensor([[c, 0.0, s], [0.0, 1.0, 0.0], [-s, 0.0, c]])
 
 
-def _shortest_rotation(start: Tensor, end: Tensor) -> Tensor:  # [3], [3] -> [3, 3]
+def shortest_rotation(start: Tensor, end: Tensor) -> Tensor:  # [3], [3] -> [3, 3]
     """The rotation that takes one direction to another the shortest way."""
     from recon_cli.systems.npm.skinning import rotation
 

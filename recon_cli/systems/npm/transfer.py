@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from recon_cli.core.mesh import Mesh
-from recon_cli.systems.npm.codes import Codes, in_world, unplaced
+from recon_cli.systems.npm.codes import Codes, Posing, in_world
 from recon_cli.systems.npm.parametric_model import ParametricModel
 
 
@@ -36,8 +36,9 @@ def transferred(model: ParametricModel, poses: Codes, shape: Codes) -> Codes:
 
 def bodies(model: ParametricModel, codes: Codes) -> Iterator[Mesh]:
     """The bodies of codes in the world's axes [scene units], float64, one after the other."""
+    posing = Posing(model)
     for frame in range(len(codes)):
-        yield in_world(codes, frame, unplaced(model, codes.shape_of(frame), codes.poses[frame]))
+        yield in_world(codes, frame, posing(codes.shape_of(frame), codes.poses[frame]))
 
 
 def _floor(model: ParametricModel, codes: Codes) -> Tensor:  # []

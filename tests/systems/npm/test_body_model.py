@@ -8,6 +8,7 @@ import torch
 from recon_cli.core.closed_surface import closed_mesh
 from recon_cli.core.sampling import sample_surface
 from recon_cli.systems.npm.body_model import BodyModel
+from recon_cli.systems.npm.canonical_surface import CanonicalSurface
 from recon_cli.systems.npm.skinning import rotation
 from tests.systems.npm.tube_model import soft_tubes
 
@@ -82,6 +83,24 @@ def test_distance_is_negative_inside_and_that_of_the_nearest_point(tube_model):
     inner, outer = tube_model.distance(shape, far).tolist()
     assert -0.09 < inner < -0.04
     assert outer == pytest.approx(3 - float(surface.vertices[:, 2].max()), abs=2e-3)
+
+
+def test_a_ray_that_slips_through_an_edge_does_no_harm(tube_model):
+    shape, _ = codes(tube_model)
+    points = beside(tube_model, shape, 300, 0.03)
+    surface = CanonicalSurface(tube_model.surface(shape))
+    found = surface.nearest(points)
+    expected, winding = surface.is_inside(points, found), surface._winding
+    is_lost = torch.arange(300) % 7 == 0
+
+    def with_losses(asked):
+        # Only rays from the very points are lost, not those from aside.
+        same = (asked[:, None] == points[None]).all(-1)
+        return torch.where((same & is_lost).any(dim=1), 1 - winding(asked), winding(asked))
+
+    surface.__dict__["_winding"] = with_losses
+    assert torch.equal(surface.is_inside(points, found), expected)
+    assert not torch.equal(with_losses(points) != 0, expected)
 
 
 def test_distance_has_the_derivatives_of_differences(tube_model):

@@ -8,7 +8,7 @@ import torch
 
 from recon_cli.core.closed_surface import closed_mesh, enclosed_volume
 from recon_cli.core.topology import components
-from recon_cli.systems.npm.codes import Codes, in_world, unplaced
+from recon_cli.systems.npm.codes import Codes, Posing, in_world
 from recon_cli.systems.npm.interpolation import TOLERANCE, path_between, walk
 from recon_cli.systems.npm.skinning import rotation
 from tests.systems.npm.tube_model import soft_tubes
@@ -35,7 +35,7 @@ def ends(tubes, *, unit: float = 1.0, pose_scale: float = 1.0) -> tuple[Codes, C
 
 
 def body_of(model, codes: Codes) -> torch.Tensor:
-    return in_world(codes, 0, unplaced(model, codes.shape, codes.poses[0])).vertices
+    return in_world(codes, 0, Posing(model)(codes.shape, codes.poses[0])).vertices
 
 
 def test_both_ends_are_the_bodies_that_were_given(tubes):
@@ -102,3 +102,22 @@ def test_a_body_that_loses_its_volume_is_given_it_back(tubes):
     assert max(point.deviation for point in points) <= TOLERANCE + 1e-6
     assert points[0].moved == points[-1].moved == 0
     assert 0 < max(abs(point.moved) for point in points) < 0.01
+
+
+def test_a_surface_is_made_once_while_the_shape_stays(tubes):
+    made = []
+
+    class Counted:
+        def __getattr__(self, name):
+            return getattr(tubes[0], name)
+
+        def surface(self, shape):
+            made.append(shape)
+            return tubes[0].surface(shape)
+
+    posing = Posing(Counted())  # pyright: ignore[reportArgumentType]
+    _, shapes, poses = tubes
+    for pose in poses[:3]:
+        posing(shapes[0], pose)
+    posing(shapes[1], poses[0])
+    assert len(made) == 2

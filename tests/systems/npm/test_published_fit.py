@@ -8,10 +8,15 @@ import torch
 from recon_cli.core.errors import InputError, NumericsError, StoppedError
 from recon_cli.core.hooks import NoHooks
 from recon_cli.metrics.chamfer import chamfer
+from recon_cli.systems.npm.config import SpaceConfig
 from recon_cli.systems.npm.published_config import DepthFieldConfig, EnergyWeights, PublishedFitConfig
 from recon_cli.systems.npm.published_fit import TERMS, _of_frames, _windows, fit_published
+from recon_cli.systems.npm.skin import Skin
+from recon_cli.systems.npm.skinning import Pose
+from recon_cli.systems.npm.spaces import body_model
 from recon_cli.systems.npm.start import Start
-from tests.systems.npm.capsule import UNIT, Capsule, CapsuleFrames, posed, seen, truth
+from tests.systems.npm.capsule import UNIT, Capsule, CapsuleFrames, depth_of, posed, seen, truth
+from tests.systems.npm.tube import TREE, tubes
 
 QUICK = PublishedFitConfig(iterations=4, frames=2, points=200, cloud=2000, icp_points=100, icp_band=0.01)
 MODEL = Capsule()
@@ -223,3 +228,19 @@ def test_pairs_are_shared_out_over_their_frames():
 def test_both_distances_of_the_depth_are_fitted_to(distance, frames):
     config = QUICK.model_copy(update={"field": DepthFieldConfig(distance=distance)})
     assert torch.isfinite(fit_published(MODEL, frames, mean_start(), config).history).all()
+
+
+def test_the_learned_body_model_is_fitted_as_any_other():
+    made = tubes()
+    skin = Skin(TREE, made.joints.float(), made.weights.float(), Pose(made.poses.orientations.float(), made.poses.root.float()), ())
+    model, shapes, poses = body_model(made.registered, skin, SpaceConfig(kept=1.0))
+    near = poses[:1] + torch.tensor([[0.0], [0.05]])
+    roots, places = torch.eye(3).repeat(2, 1, 1), torch.tensor([[0.0, 0.0, 1.6], [0.02, 0.0, 1.6]])
+    vertices = model.posed(shapes[:1].expand(2, -1), near, roots, places)
+    frames = CapsuleFrames(tuple(depth_of(one, model.faces) for one in vertices))
+    start = Start(shapes[0], near, roots, places + torch.tensor([0.01, 0.02, -0.02]), 1.0)
+    config = PublishedFitConfig(iterations=16, points=300, cloud=2000, root_rate=4e-3, field=DepthFieldConfig(past_rim=False, behind=0.03))
+    found = fit_published(model, frames, start, config)
+    assert found.history[-1, 0] < 0.7 * found.history[0, 0]
+    assert (found.fitted.places - places).norm(dim=1).mean() < 0.7 * (start.places - places).norm(dim=1).mean()
+    assert found.fitted.quality.overhang.max() < 0.2

@@ -1,0 +1,174 @@
+"""Neighbouring frames fitted together: starts, the cheapest path, tracking, limbs begun anew, last steps."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from recon_cli.systems.npm.body_model import BodyModel
+from recon_cli.systems.npm.fit_config import FitConfig
+from recon_cli.systems.npm.fit_steps import HELD, Estimate, Free, Stepper
+from recon_cli.systems.npm.limbs import Limbs
+from recon_cli.systems.npm.observed import Observed
+from recon_cli.systems.npm.postures import Postures
+from recon_cli.systems.npm.tracking import cheapest_path, tracked
+from recon_cli.systems.npm.vertex_motion import surface_normals
+
+PATH_POINTS = 300
+"""Vertices by which candidates of neighbouring frames are compared."""
+COARSE, MIDDLE = 4 / 13, 7 / 13
+"""Shares of the vertices that coarse and middling steps look at."""
+
+
+@dataclass(frozen=True)
+class Solved:
+    """A window and how sure it is.
+
+    Attributes:
+        estimate: of its frames.
+        spread: root mean square distance of the vertices from the best candidate that is another solution, where its energy is nearly
+            as low; 0 elsewhere [box], shape [B].
+    """
+
+    estimate: Estimate
+    spread: Tensor
+
+
+class WindowFitter:
+    """Fits one model to windows of frames.
+
+    Args:
+        model: the body.
+        config: how.
+        seed: of the choice of vertices.
+    """
+
+    def __init__(self, model: BodyModel, config: FitConfig, *, seed: int) -> None:
+        self.model, self.config = model, config
+        order = torch.randperm(len(model.vertices), generator=torch.Generator().manual_seed(seed))[: config.vertices]
+        few, some = (order[: max(1, round(share * len(order)))] for share in (COARSE, MIDDLE))
+        self.coarse, self.middle, self.fine = (Stepper(model, config.terms, chosen) for chosen in (few, some, order))
+        self.limbs = Limbs(model, config.terms)
+        self.path_points = order[:PATH_POINTS]
+
+    def __call__(self, seen: Observed, starts: Sequence[Postures], begin: Estimate, *, before: Postures | None = None) -> Solved:
+        """Solve a window; shape and unit are held.
+
+        Args:
+            seen: its B frames.
+            starts: of every frame, as many each; their places do not matter.
+            begin: shape and unit; its postures do not matter.
+            before: what is known of the first frames from the window before.
+        """
+        config, smoothness = self.config, self.config.terms.smoothness
+        candidates = self._stepped_starts(seen, starts, begin, HELD)
+        estimate = self._path(seen, candidates)
+        if before is not None:
+            estimate = replace(estimate, postures=Postures.joined([before, estimate.postures[len(before) :]]))
+        for scale in config.joint_scales:
+            estimate = self.middle.step(estimate, seen, scale, free=HELD, smoothness=smoothness / 2)
+        estimate = self._tracked(estimate, seen, before)
+        estimate = self._with_new_limbs(estimate, seen)
+        estimate = self.settled(estimate, seen, free=HELD)
+        return Solved(estimate, self._spread(estimate, seen, candidates))
+
+    def settled(self, estimate: Estimate, seen: Observed, *, free: Free, is_motion: bool = True) -> Estimate:
+        """After the last steps; frames that are no neighbours (no ``is_motion``) have nothing to do with each other but what they share."""
+        smoothness = self.config.terms.smoothness if is_motion else 0.0
+        for scale in self.config.final_scales:
+            estimate = self.fine.step(estimate, seen, scale, free=free, smoothness=smoothness)
+        return estimate
+
+    def apart(self, seen: Observed, starts: Sequence[Postures], begin: Estimate, *, free: Free) -> Estimate:
+        """Frames that are no neighbours: of each the candidate with the least energy, then steps on all together."""
+        candidates = self._stepped_starts(seen, starts, begin, free)
+        estimate = self._chosen(candidates, self._energies(seen, candidates).argmin(dim=1))
+        for scale in self.config.joint_scales:
+            estimate = self.middle.step(estimate, seen, scale, free=free)
+        return self.settled(estimate, seen, free=free, is_motion=False)
+
+    def _stepped_starts(self, seen: Observed, starts: Sequence[Postures], begin: Estimate, free: Free) -> list[Estimate]:
+        found = []
+        for rank in range(len(starts[0])):
+            postures = Postures.joined([start[rank : rank + 1] for start in starts])
+            estimate = replace(begin, postures=self._put_there(postures, begin, seen))
+            for scale in self.config.start_scales:
+                estimate = self.coarse.step(estimate, seen, scale, free=free)
+            found.append(estimate)
+        return found
+
+    def _put_there(self, postures: Postures, begin: Estimate, seen: Observed) -> Postures:
+        """With places so that what faces the camera has the middle of the depth's box, and its median depth."""
+        vertices = self.coarse.motion.whole(begin.shape, replace(postures, places=torch.zeros_like(postures.places)))
+        facing = surface_normals(vertices, self.model.faces)[..., 2] < 0
+        places = []
+        for frame, depth in enumerate(seen.points / begin.unit):
+            body = vertices[frame][facing[frame]]
+            place = (depth.amin(dim=0) + depth.amax(dim=0) - body.amin(dim=0) - body.amax(dim=0)) / 2
+            place[2] = depth[:, 2].median() - body[:, 2].median()
+            places.append(place)
+        return replace(postures, places=torch.stack(places))
+
+    def _energies(self, seen: Observed, candidates: Sequence[Estimate]) -> Tensor:  # [B, C]
+        last = self.config.start_scales[-1]
+        return torch.stack([self.coarse.energy(candidate, seen, last) for candidate in candidates], dim=1)
+
+    def _points(self, estimate: Estimate) -> Tensor:  # [B, v, 3]
+        return self.coarse.motion.whole(estimate.shape, estimate.postures)[:, self.path_points]
+
+    def _path(self, seen: Observed, candidates: Sequence[Estimate]) -> Estimate:
+        points = torch.stack([self._points(candidate) for candidate in candidates], dim=1)
+        return self._chosen(candidates, cheapest_path(self._energies(seen, candidates), points, self.config.path))
+
+    def _chosen(self, candidates: Sequence[Estimate], choice: Tensor) -> Estimate:
+        every = [candidates[int(rank)].postures[frame : frame + 1] for frame, rank in enumerate(choice)]
+        shape = torch.stack([candidate.shape for candidate in candidates]).mean(dim=0)
+        units = torch.tensor([candidate.unit for candidate in candidates], dtype=torch.float64)
+        return Estimate(shape, Postures.joined(every), float(units.log().mean().exp()))
+
+    def _tracked(self, estimate: Estimate, seen: Observed, before: Postures | None) -> Estimate:
+        best = int(self.middle.energy(estimate, seen, self.config.joint_scales[-1]).argmin())
+        anchors = [best if before is None else len(before) - 1, len(seen) // 2, 0, len(seen) - 1][: self.config.anchors]
+        runs = [tracked(estimate, seen, anchor, self.coarse, self.middle, self.config) for anchor in anchors]
+        return self._least(runs) if runs else estimate
+
+    @staticmethod
+    def _least(found: Sequence[tuple[Estimate, float]]) -> Estimate:
+        return min(found, key=lambda pair: pair[1])[0]
+
+    def _with_new_limbs(self, estimate: Estimate, seen: Observed) -> Estimate:
+        """Where depth is left over, limbs are drawn to it; what that mends is handed on to the neighbours."""
+        config = self.config
+        for _ in range(config.limb_rounds):
+            mended = self.limbs.mended(estimate, seen, self.coarse, self.middle, config)
+            if mended is None:
+                break
+            own = float(self.middle.energy(estimate, seen, config.track_scales[-1]).mean())
+            runs = [tracked(mended.estimate, seen, frame, self.coarse, self.middle, config) for frame in mended.frames]
+            estimate = self._least([(estimate, own), *runs])
+        return estimate
+
+    def _spread(self, estimate: Estimate, seen: Observed, candidates: Sequence[Estimate]) -> Tensor:  # [B]
+        """Distance from the best candidate that is something else, where it explains the depth nearly as well."""
+        config = self.config
+        own = self._points(estimate)
+        # Candidates were solved with shapes of their own; they go on with the one that was found.
+        apart = torch.stack([_distance(self._points(replace(other, shape=estimate.shape)), own) for other in candidates], dim=1)
+        energies = self._energies(seen, candidates).masked_fill(apart < config.different, torch.inf)
+        has_other = energies.isfinite().any(dim=1)
+        other = replace(self._chosen(candidates, energies.argmin(dim=1)), shape=estimate.shape, unit=estimate.unit)
+        for scale in config.track_scales:
+            other = self.coarse.step(other, seen, scale, free=HELD)
+        last = config.track_scales[-1]
+        theirs, mine = (self.middle.energy(one, seen, last) for one in (other, estimate))
+        distance = _distance(self._points(other), own)
+        is_rival = has_other & (theirs <= config.tolerance * mine) & (distance >= config.different)
+        return torch.where(is_rival, distance, torch.zeros(()))
+
+
+def _distance(points: Tensor, others: Tensor) -> Tensor:  # [B, v, 3] -> [B]
+    """Root mean square over the points."""
+    return (points - others).square().sum(dim=-1).mean(dim=-1).sqrt()

@@ -1,0 +1,96 @@
+"""Limbs begun anew: depth that no part of the body explains draws the ends of its limbs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import partial
+
+import torch
+from torch import Tensor
+
+from recon_cli.systems.npm.body_model import BodyModel
+from recon_cli.systems.npm.fit_config import FitConfig, TermsConfig
+from recon_cli.systems.npm.fit_steps import HELD, Estimate, Stepper
+from recon_cli.systems.npm.fit_terms import Pulls, nearest_facing
+from recon_cli.systems.npm.observed import Observed
+from recon_cli.systems.npm.vertex_motion import Moved
+
+OWNED = 0.5
+"""A vertex belongs to a part that has this much of it."""
+
+
+@dataclass(frozen=True)
+class Mended:
+    """Frames in which a limb found a better place.
+
+    Attributes:
+        estimate: of all frames.
+        frames: which were changed.
+    """
+
+    estimate: Estimate
+    frames: tuple[int, ...]
+
+
+class Limbs:
+    """Ends of a model's limbs: parts that nothing hangs on.
+
+    Args:
+        model: the body.
+        config: of the terms.
+    """
+
+    def __init__(self, model: BodyModel, config: TermsConfig) -> None:
+        parents = set(model.tree.parents)
+        owned = model.weights >= OWNED
+        self.ends = [part for part in range(1, len(model.tree)) if part not in parents and bool(owned[:, part].any())]
+        self._owned, self._config = owned, config
+
+    def mended(self, estimate: Estimate, seen: Observed, coarse: Stepper, middle: Stepper, config: FitConfig) -> Mended | None:
+        """Try every end of a limb in every frame that leaves much depth unexplained; None where nothing became better."""
+        left = self._unexplained(estimate, seen, middle, config)
+        frames = (left.float().mean(dim=1) > config.limb_share).nonzero()[:, 0]
+        if not len(frames) or not self.ends:
+            return None
+        last = config.track_scales[-1]
+        own = middle.energy(estimate, seen, last)
+        best = own[frames] * config.limb_gain
+        postures, changed = estimate.postures, set()
+        for end in self.ends:
+            trial = self._drawn(estimate[frames], seen[frames], left[frames], end, coarse, config)
+            energy = middle.energy(trial, seen[frames], last)
+            is_better = energy < best
+            if bool(is_better.any()):
+                postures = postures.replaced(frames[is_better], trial.postures[is_better])
+                best = torch.where(is_better, energy, best)
+                changed |= set(frames[is_better].tolist())
+        return Mended(replace(estimate, postures=postures), tuple(sorted(changed))[:: max(1, len(changed) // 2)]) if changed else None
+
+    def _unexplained(self, estimate: Estimate, seen: Observed, stepper: Stepper, config: FitConfig) -> Tensor:  # [B, N]
+        moved = stepper.motion(estimate.shape, estimate.postures, with_shape=False)
+        points = seen.points / estimate.unit
+        near = moved.points.gather(1, nearest_facing(moved, points)[..., None].expand(-1, -1, 3))
+        return (points - near).norm(dim=-1) > config.limb_distance
+
+    def _drawn(self, estimate: Estimate, seen: Observed, left: Tensor, end: int, coarse: Stepper, config: FitConfig) -> Estimate:
+        """Some steps in which the end is drawn to the depth that is left over, then ordinary ones."""
+        owned = self._owned[coarse.motion.vertices, end]
+        points = seen.points / estimate.unit
+        if not bool(owned.any()):
+            return estimate
+        for scale in config.limb_scales:
+            pull = partial(self._pull, points=points, left=left, owned=owned, scale=scale)
+            estimate = coarse.step(estimate, seen, scale, free=HELD, also=pull)
+        for scale in config.track_scales:
+            estimate = coarse.step(estimate, seen, scale, free=HELD)
+        return estimate
+
+    def _pull(self, moved: Moved, *, points: Tensor, left: Tensor, owned: Tensor, scale: float) -> Pulls:
+        """Of every vertex of the end towards the middle of the depth that is left over."""
+        share = left.float() / left.float().sum(dim=1, keepdim=True).clamp(min=1)
+        middle = (share[..., None] * points).sum(dim=1)  # [B, 3]
+        end = moved.points[:, owned].mean(dim=1)
+        weight = self._config.count / (3 * scale**2 * int(owned.sum())) * owned.float()
+        forces = weight[None, :, None] * (middle - end)[:, None]
+        weights = weight[None, :, None, None] * torch.eye(3).expand(len(points), len(owned), 3, 3)
+        return Pulls(weights, forces, torch.zeros(len(points)))

@@ -27,7 +27,7 @@ from recon_cli.run.npm_inputs import FitSources, FolderFrames, load_frames
 from recon_cli.run.npm_model_file import ModelFile, read_model_file
 from recon_cli.run.npm_outputs import FittedBody, write_body
 from recon_cli.run.npm_overlay import FILM, draw_overlays
-from recon_cli.run.npm_solve import Solver, solve
+from recon_cli.run.npm_solve import Solver, solve, training_views
 from recon_cli.run.origin import RunFacts, library_versions, title_of
 from recon_cli.run.report import write_page
 from recon_cli.run.signals import StopSignals
@@ -72,7 +72,7 @@ def check(job: FitJob) -> dict[str, Any]:
         InputError, UsageError: what a run would raise before its first step.
     """
     choose_device(job.device)
-    model = read_model_file(job.model)
+    model = _model(job)
     notes: list[str] = []
     frames = load_frames(job.sources, model.model.box.side, notes.append)
     plan = plan_run(job.out, **job.switches(_fingerprint(job, model)))
@@ -97,7 +97,7 @@ def fit(job: FitJob, display: Display, *, solver: Solver = solve) -> dict[str, A
         StoppedError: a signal asked to stop; running the job again goes on.
     """
     device = choose_device(job.device)
-    model = read_model_file(job.model)
+    model = _model(job)
     fingerprint = _fingerprint(job, model)
     plan_run(job.out, **job.switches(fingerprint))
     said = _Said(display.note)
@@ -120,6 +120,13 @@ def fit(job: FitJob, display: Display, *, solver: Solver = solve) -> dict[str, A
         folder.log(record)
         folder.finish()
     return record
+
+
+def _model(job: FitJob) -> ModelFile:
+    """The model, with what fits begin from."""
+    model = read_model_file(job.model)
+    training_views(model)
+    return model
 
 
 class _Said:

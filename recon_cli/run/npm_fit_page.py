@@ -102,11 +102,12 @@ def fit_page(shown: FitShown, facts: RunFacts) -> Page:
     """Everything that a reader needs to judge a fit and to repeat it."""
     fitted = shown.body.fitted
     doubtful = torch.nonzero(fitted.quality.is_doubtful)[:, 0].tolist()
+    verdict = doubt_sentence(fitted.quality, shown.names, shown.empty)
     count, vertices, faces = len(shown.names), len(shown.body.surface.vertices), len(shown.body.faces)
     sections = [
         Section("The body over time", (_view(shown),), "Drag to turn, scroll to zoom; the charts below follow."),
         Section("On the depth", _picture_blocks(shown)),
-        Section("How good every frame is", _quality_blocks(shown, doubtful), doubt_sentence(fitted.quality, shown.names, shown.empty)),
+        Section("How good every frame is", _quality_blocks(shown, doubtful), "Doubtful frames are shaded." if doubtful else verdict),
         Section("The body at rest", (_canonical_picture(shown.body),), "The shape that all frames share, in the model's canonical pose."),
     ]
     if shown.notes:
@@ -116,7 +117,7 @@ def fit_page(shown: FitShown, facts: RunFacts) -> Page:
         subtitle=f"A parametric model in {count} depth frames: one shape of {fitted.shape.numel()} numbers, "
         f"{fitted.poses.shape[1]} numbers of pose a frame; {vertices} vertices, {faces} faces",
         numbers=_numbers(shown, doubtful),
-        warnings=[doubt_sentence(fitted.quality, shown.names, shown.empty)] if doubtful else [],
+        warnings=[verdict] if doubtful else [],
         sections=(*sections, origin_section(facts)),
         footer=f"A box is {fitted.unit:.4g} scene units of the depth. The files behind this page are in the folder out beside it.",
     )

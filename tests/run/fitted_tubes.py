@@ -15,7 +15,9 @@ from recon_cli.core.mesh import Mesh
 from recon_cli.render.depth import mesh_depths
 from recon_cli.run.npm_model_file import write_model
 from recon_cli.run.npm_outputs import FittedBody
+from recon_cli.run.npm_solve import view_tensors
 from recon_cli.systems.npm.fitted import Fitted, FrameQuality
+from recon_cli.systems.npm.training_views import TrainingViews
 from tests.run.depth_sequences import write_sequence
 from tests.systems.npm.tube_model import soft_tubes
 
@@ -61,7 +63,9 @@ def tube_sequence(folder: Path, *, frames: int = 4, doubtful: tuple[int, ...] = 
     camera = Cameras(K, world, torch.tensor([[100, 120]]), ("depth",))
     still = Cameras(K, torch.eye(4, dtype=torch.float64)[None], camera.size)
     depths = [mesh_depths(Mesh(vertices, truth.faces), still).depth[0].numpy() for _, vertices in truth.posed()]
-    write_model(folder / "model.safetensors", model)
+    posed = model.posed(shapes[:1].expand(frames, -1), poses[:frames], roots, torch.zeros(frames, 3))
+    views = TrainingViews.of(posed, roots, poses[:frames], up=fitted.up, sides=4, axes=8)
+    write_model(folder / "model.safetensors", model, starts=view_tensors(views))
     return TubeSequence(truth, camera, folder / "model.safetensors", write_sequence(folder / "scene", depths, camera=camera))
 
 

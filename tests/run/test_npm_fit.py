@@ -8,6 +8,7 @@ from recon_cli.core.errors import InputError, StoppedError
 from recon_cli.run.hooks import RunHooks
 from recon_cli.run.npm_fit import FitJob, check, fit
 from recon_cli.run.npm_inputs import FitSources
+from recon_cli.run.npm_model_file import write_model
 from recon_cli.systems.npm.config import NpmRecipe
 from tests.run.fitted_tubes import StandIn, tube_sequence
 
@@ -112,3 +113,17 @@ def test_the_solver_sees_the_depth_of_the_body(made, finished):
     for (_, vertices), depth in zip(made.truth.posed(), depths, strict=True):
         assert float(vertices[:, 2].min()) - 0.02 < float(depth[depth > 0].min()) < float(vertices[:, 2].max())
         assert torch.isfinite(depth).all()
+
+
+def test_a_model_without_starts_is_refused_before_anything_is_computed(made, tmp_path):
+    write_model(tmp_path / "model.safetensors", made.truth.model)
+    with pytest.raises(InputError, match="has no starts for fits"):
+        fit(replace(job(made, tmp_path / "run"), model=tmp_path / "model.safetensors"), Display(), solver=StandIn(made.truth.fitted))
+    assert not (tmp_path / "run").exists()
+
+
+def test_the_solver_of_the_house_is_reached_with_what_the_models_file_holds(made, tmp_path):
+    record = fit(job(made, tmp_path / "run"), Display())
+    assert record["residual"] < 0.02
+    assert record["unit"] == made.truth.model.box.side
+    assert len(list((tmp_path / "run" / "out" / "meshes").iterdir())) == 4

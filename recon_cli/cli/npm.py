@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from recon_cli.cli.console import Console, command_line, emit
+from recon_cli.cli.npm_fit import fit
 from recon_cli.cli.npm_train import train
 from recon_cli.cli.options import Json, Out, Overwrite, Quiet
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from recon_cli.run.npm_interpolate import Progress
 
 app = typer.Typer()
+app.command()(fit)
 app.command()(train)
 
 

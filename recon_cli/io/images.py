@@ -83,6 +83,23 @@ def read_mask(path: PathText) -> Tensor:  # [H, W]
     return torch.from_numpy(mask_of(pixels, binary=lossless))
 
 
+def read_levels(path: PathText) -> Tensor:  # [H, W]
+    """The levels of a lossless picture of one channel and 16 bits, float32 (which holds them exactly); such pictures store depths.
+
+    Raises:
+        InputError: as ``read_image``, or the picture has colours or 8 bits, which hold no depth.
+    """
+    pixels = _read_pixels(path, upright=False)
+    if pixels.ndim != 2 or pixels.dtype != np.uint16:
+        channels = 1 if pixels.ndim == 2 else pixels.shape[-1]
+        raise InputError(
+            f"has {channels} channel{'s' * (channels > 1)} of {8 * pixels.dtype.itemsize} bits, expected one of 16, as depths need",
+            path=path,
+            hint="give the depth maps themselves, not coloured pictures of them",
+        )
+    return torch.from_numpy(pixels.astype(np.float32))
+
+
 def mask_of(
     pixels: np.ndarray,  # [H, W] or [H, W, 1 to 4]
     *,

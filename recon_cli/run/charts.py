@@ -66,6 +66,7 @@ class Chart:
         series: values by name; every series has the length of ``frames``.
         frames: frame numbers of the values.
         axis: what the horizontal axis counts.
+        marked: frames that are shaded.
     """
 
     title: str
@@ -73,6 +74,7 @@ class Chart:
     series: Mapping[str, Sequence[float]]
     frames: Sequence[int]
     axis: str = "frame"
+    marked: Sequence[int] = ()
 
 
 @dataclass(frozen=True)
@@ -168,6 +170,8 @@ def _draw(axes: Axes, chart: Chart, palette: Palette, *, title: bool) -> None:
     for color, (name, values) in zip(palette.lines * (1 + len(chart.series) // len(palette.lines)), chart.series.items()):
         alone = len(values) == 1
         axes.plot(list(chart.frames), list(values), color=color, linewidth=1.5, label=name, marker="o" if alone else None, markersize=4)
+    for frame in chart.marked:
+        axes.axvspan(frame - 0.5, frame + 0.5, color=palette.lines[1], alpha=0.18, linewidth=0)
     if title:
         axes.set_title(chart.title, color=palette.ink, fontsize=10, loc="left")
     axes.set_xlabel(chart.axis, color=palette.ink, fontsize=8.5)

@@ -56,3 +56,12 @@ def test_charts_are_the_same_bytes_twice_and_survive_one_frame_and_three_charts(
     assert first == charts_png(charts)
     assert first.startswith(b"\x89PNG")
     assert chart_svg(charts[0], salt="s") == chart_svg(charts[0], salt="s")
+
+
+def test_marked_frames_are_shaded():
+    plain, marked = (
+        chart_svg(Chart("Spread", "%", {"Spread": [1.0, 2.0, 1.5]}, range(3), marked=frames), salt="s").svg for frames in ((), (1,))
+    )
+    assert len(marked) > len(plain)
+    assert "opacity: 0.18" in marked
+    assert "opacity: 0.18" not in plain

@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from recon_cli.config.recipe import Recipe
 from recon_cli.systems.npm.networks_config import NetworksConfig
+from recon_cli.systems.npm.fit_config import FitConfig
 
 
 class WarpStage(Recipe):
@@ -108,6 +109,7 @@ class NpmRecipe(Recipe):
     views: ViewsConfig = Field(default_factory=ViewsConfig)
     poses: int = Field(default=2000, ge=1, description="most training poses, spread evenly over the identities")
     networks: NetworksConfig = Field(default_factory=NetworksConfig, description="of model networks, which takes nothing from the others")
+    fit: FitConfig = Field(default_factory=FitConfig, description="of the model to depth sequences; a training does not ask for it")
 
     @model_validator(mode="after")
     def _parts_come_from_patches(self) -> NpmRecipe:

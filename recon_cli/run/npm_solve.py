@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields
-from typing import Protocol
+from dataclasses import replace
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -15,11 +15,12 @@ from recon_cli.run.npm_model_file import ModelFile
 from recon_cli.systems.npm.body_model import BodyModel
 from recon_cli.systems.npm.config import NpmRecipe
 from recon_cli.systems.npm.depth_frames import DepthFrames
+from recon_cli.systems.npm.first_guesses import FirstGuesses
 from recon_cli.systems.npm.fit import fit
 from recon_cli.systems.npm.fitted import Fitted
-from recon_cli.systems.npm.training_views import TrainingViews
-
-VIEWS = tuple(field.name for field in fields(TrainingViews))
+from recon_cli.systems.npm.network_model import NetworkModel
+from recon_cli.systems.npm.published_fit import fit_published
+from recon_cli.systems.npm.published_start import published_start
 
 
 class Solver(Protocol):
@@ -63,33 +64,47 @@ def solve(
     resume: Mapping[str, Tensor] | None,
     device: torch.device,
 ) -> Fitted:
-    """Gauss-Newton steps from the training views most like each frame; see ``Solver``.
+    """The recipe's solver, from the first guesses in the model's file; see ``Solver``.
 
     Raises:
-        InputError: the model is no skinned one, or its file holds no training views.
+        InputError: the model is not one for this solver, or its file says nothing of where to begin.
     """
-    body, views = model.model, training_views(model)
-    if not isinstance(body, BodyModel):
-        raise InputError("is no skinned model, which this fit needs", path=model.path, hint="train one with --recipe npm_default")
+    guesses = first_guesses(model)
+    settings: dict[str, Any] = {"seed": seed, "hooks": hooks, "resume": resume}
+    if recipe.solver == "published":
+        return _published(model, guesses, frames, recipe, is_scale_known=is_scale_known, device=device, **settings)
+    if not isinstance(model.model, BodyModel):
+        raise InputError("is no skinned model, which this solver needs", path=model.path, hint="fit it with --recipe npm_paper")
     if device.type != "cpu":
-        hooks.note("this fit computes on the CPU: its steps are small and many")
-    return fit(body, views, frames, recipe.fit, is_scale_known=is_scale_known, seed=seed, hooks=hooks, resume=resume)
+        hooks.note("this solver computes on the CPU: its steps are small and many")
+    return fit(model.model, guesses, frames, recipe.fit, is_scale_known=is_scale_known, **settings)
 
 
-def training_views(model: ModelFile) -> TrainingViews:
+def _published(
+    model: ModelFile,
+    guesses: FirstGuesses,
+    frames: DepthFrames,
+    recipe: NpmRecipe,
+    *,
+    is_scale_known: bool,
+    device: torch.device,
+    **settings: Any,
+) -> Fitted:
+    body = model.model
+    shapes = model.training.get("shapes")
+    shape = torch.zeros(body.shape_size) if shapes is None or isinstance(body, BodyModel) else shapes.float().mean(dim=0)
+    if shape.shape != (body.shape_size,):
+        raise InputError("has shape codes of another size than its model's", path=model.path, hint="copy or train it again")
+    start, up = published_start(body, guesses, frames, shape, is_scale_known=is_scale_known)
+    moved = body.to(device) if isinstance(body, BodyModel | NetworkModel) else body
+    found = fit_published(moved, frames, start, recipe.published, device=device, **settings)
+    return replace(found.fitted, up=up)
+
+
+def first_guesses(model: ModelFile) -> FirstGuesses:
     """What a model's file says of where fits may begin.
 
     Raises:
-        InputError: it holds no training views.
+        InputError: it says nothing, or what does not fit the model.
     """
-    missing = [name for name in VIEWS if name not in model.starts]
-    if missing:
-        raise InputError(
-            f"has no starts for fits (no {', '.join(missing)})", path=model.path, hint="train the model again, which keeps its poses' views"
-        )
-    return TrainingViews(**{name: model.starts[name].float() for name in VIEWS})
-
-
-def view_tensors(views: TrainingViews) -> dict[str, Tensor]:
-    """Training views as ``write_model`` takes them for starts."""
-    return {name: getattr(views, name) for name in VIEWS}
+    return FirstGuesses.of(model.starts, model.model.pose_size, path=str(model.path))

@@ -35,6 +35,8 @@ from recon_cli.run.report import write_page
 from recon_cli.run.signals import StopSignals
 from recon_cli.systems.npm.bodies import poses_taken
 from recon_cli.systems.npm.config import NpmRecipe
+from recon_cli.systems.npm.first_guesses import FirstGuesses
+from recon_cli.systems.npm.guesses_training import learn_guesses
 from recon_cli.systems.npm.learning import Learned, learn
 from recon_cli.systems.npm.network_training import TrainedNetworks, train_networks
 
@@ -162,8 +164,10 @@ def _write(
     job: TrainJob, folder: RunFolder, hooks: RunHooks, bodies: JoinedBodies, trained: Learned | TrainedNetworks, started: float
 ) -> dict[str, Any]:
     """Everything in out/, the most valuable first, and the report; the record of the run."""
-    _write_model(job, folder.out / NAME, trained)
     poses = [(identity, pose) for identity in range(len(bodies.names)) for pose in poses_taken(bodies, identity, job.most_poses)]
+    hooks.note("learning where fits begin")
+    guesses = learn_guesses(trained, bodies, poses, job.recipe.views, seed=job.seed)
+    _write_model(job, folder.out / NAME, trained, guesses)
     found = figures(trained, bodies, poses)
     shown = _drawable(trained)
     template, warnings = _mean_body(shown), _warnings(found)
@@ -182,11 +186,12 @@ def _write(
     return {**places, **{key: found[key] for key in kept if key in found}, "seconds": seconds}
 
 
-def _write_model(job: TrainJob, path: Path, trained: Learned | TrainedNetworks) -> None:
-    """The model, with the codes of its training bodies beside it."""
-    training = {"shapes": trained.shapes, "poses": trained.poses, "identity": trained.identity.int()}
+def _write_model(job: TrainJob, path: Path, trained: Learned | TrainedNetworks, guesses: FirstGuesses) -> None:
+    """The model, with the codes of its training bodies and what fits begin from beside it."""
+    training = {"shapes": trained.shapes, "identity": trained.identity.int()}
     sizes = {"identities": len(trained.shapes), "poses": len(trained.poses)}
-    write_model(path, trained.model, training=training, origin={"recipe": job.recipe.model_dump(mode="json"), "seed": job.seed, **sizes})
+    origin = {"recipe": job.recipe.model_dump(mode="json"), "seed": job.seed, **sizes}
+    write_model(path, trained.model, training=training, starts=guesses.tensors(), origin=origin)
 
 
 def _drawable(trained: Learned | TrainedNetworks) -> Learned | TrainedNetworks:

@@ -15,7 +15,7 @@ from recon_cli.core.mesh import Mesh
 from recon_cli.render.depth import mesh_depths
 from recon_cli.run.npm_model_file import write_model
 from recon_cli.run.npm_outputs import FittedBody
-from recon_cli.run.npm_solve import view_tensors
+from recon_cli.systems.npm.first_guesses import FirstGuesses
 from recon_cli.systems.npm.fitted import Fitted, FrameQuality
 from recon_cli.systems.npm.training_views import TrainingViews
 from tests.run.depth_sequences import write_sequence
@@ -65,7 +65,7 @@ def tube_sequence(folder: Path, *, frames: int = 4, doubtful: tuple[int, ...] = 
     depths = [mesh_depths(Mesh(vertices, truth.faces), still).depth[0].numpy() for _, vertices in truth.posed()]
     posed = model.posed(shapes[:1].expand(frames, -1), poses[:frames], roots, torch.zeros(frames, 3))
     views = TrainingViews.of(posed, roots, poses[:frames], up=fitted.up, sides=4, axes=8)
-    write_model(folder / "model.safetensors", model, starts=view_tensors(views))
+    write_model(folder / "model.safetensors", model, starts=FirstGuesses(views, None).tensors())
     return TubeSequence(truth, camera, folder / "model.safetensors", write_sequence(folder / "scene", depths, camera=camera))
 
 

@@ -7,8 +7,9 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from recon_cli.config.recipe import Recipe
-from recon_cli.systems.npm.networks_config import NetworksConfig
 from recon_cli.systems.npm.fit_config import FitConfig
+from recon_cli.systems.npm.networks_config import NetworksConfig
+from recon_cli.systems.npm.published_config import PublishedFitConfig
 
 
 class WarpStage(Recipe):
@@ -109,7 +110,12 @@ class NpmRecipe(Recipe):
     views: ViewsConfig = Field(default_factory=ViewsConfig)
     poses: int = Field(default=2000, ge=1, description="most training poses, spread evenly over the identities")
     networks: NetworksConfig = Field(default_factory=NetworksConfig, description="of model networks, which takes nothing from the others")
+    solver: Literal["newton", "published"] = Field(
+        default="newton",
+        description="of a fit: Gauss-Newton steps on a skinned model (section fit), or Adam on the energy of the paper (section published)",
+    )
     fit: FitConfig = Field(default_factory=FitConfig, description="of the model to depth sequences; a training does not ask for it")
+    published: PublishedFitConfig = Field(default_factory=PublishedFitConfig, description="the same with solver published")
 
     @model_validator(mode="after")
     def _parts_come_from_patches(self) -> NpmRecipe:

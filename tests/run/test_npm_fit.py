@@ -117,7 +117,7 @@ def test_the_solver_sees_the_depth_of_the_body(made, finished):
 
 def test_a_model_without_starts_is_refused_before_anything_is_computed(made, tmp_path):
     write_model(tmp_path / "model.safetensors", made.truth.model)
-    with pytest.raises(InputError, match="has no starts for fits"):
+    with pytest.raises(InputError, match="to begin a fit from"):
         fit(replace(job(made, tmp_path / "run"), model=tmp_path / "model.safetensors"), Display(), solver=StandIn(made.truth.fitted))
     assert not (tmp_path / "run").exists()
 

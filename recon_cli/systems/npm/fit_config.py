@@ -42,6 +42,9 @@ class FitConfig(Recipe):
     limb_share: float = Field(default=0.01, ge=0.0, le=1.0, description="share of a frame's depth that may be")
     limb_gain: float = Field(default=0.95, gt=0.0, le=1.0, description="share of the energy that a limb begun anew may leave")
     different: float = Field(default=0.03, gt=0.0, description="root mean square distance at which two bodies are different solutions")
+    rival: float = Field(
+        default=1.05, ge=1.0, description="a different solution with at most this many times the energy makes a frame ambiguous"
+    )
     window: int = Field(default=16, ge=2, description="frames that are solved together")
     overlap: int = Field(default=4, ge=0, description="frames of the window before that a window begins with")
     shape_frames: int = Field(default=16, ge=1, description="most frames that decide the shape")

@@ -165,7 +165,7 @@ class WindowFitter:
         last = config.track_scales[-1]
         theirs, mine = (self.middle.energy(one, seen, last) for one in (other, estimate))
         distance = _distance(self._points(other), own)
-        is_rival = has_other & (theirs <= config.tolerance * mine) & (distance >= config.different)
+        is_rival = has_other & (theirs <= config.rival * mine) & (distance >= config.different)
         return torch.where(is_rival, distance, torch.zeros(()))
 
 

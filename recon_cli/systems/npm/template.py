@@ -9,12 +9,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from recon_cli.core.closed_surface import closed_mesh
+from recon_cli.core.closed_surface import closed_mesh, enclosed_volume
 from recon_cli.core.closest_points import ClosestPoints, SurfacePoints
 from recon_cli.core.errors import InputError, StoppedError
 from recon_cli.core.hooks import Hooks
 from recon_cli.core.mesh import Mesh
-from recon_cli.core.normals import face_normals
+from recon_cli.core.normals import face_areas, face_normals
 from recon_cli.core.sampling import sample_surface
 from recon_cli.systems.npm.bodies import Bodies, poses_taken
 from recon_cli.systems.npm.config import TemplateConfig
@@ -149,11 +149,23 @@ def _extent(shape: Mesh) -> np.ndarray:  # [2, 3]
 
 
 def _first_template(shapes: Sequence[Mesh], extents: np.ndarray, config: TemplateConfig) -> Mesh:
-    """The member nearest to the mean extent, thinned to the number of vertices asked for and scaled onto the mean extent."""
+    """A slender member of about the mean extent, thinned to the number of vertices asked for and scaled onto the mean extent.
+
+    What is a web in the template, such as a skirt between the legs, stays one in all bodies; what is apart can be brought together. So the
+    half of the members with less surface for their volume is not chosen from.
+    """
     mean = extents.mean(axis=0)
-    member = int(np.square(np.log(extents[:, 1] / mean[1])).sum(axis=1).argmin())
+    slenderness = np.array([_slenderness(shape) for shape in shapes])
+    off = np.square(np.log(extents[:, 1] / mean[1])).sum(axis=1)
+    member = int(np.where(slenderness >= np.median(slenderness), off, np.inf).argmin())
     mesh = _thinned(closed_mesh(Mesh(shapes[member].vertices, shapes[member].faces)), config.vertices)
     return mesh.with_vertices(torch.from_numpy(_rescaled(mesh.vertices.numpy(), extents[member], mean)))
+
+
+def _slenderness(shape: Mesh) -> float:
+    """Surface for the volume, whatever the size: 10.6 for a ball."""
+    area = float(face_areas(shape.vertices, shape.faces).sum())
+    return area**1.5 / float(enclosed_volume(shape.vertices, shape.faces).abs().clamp(min=1e-30))
 
 
 def _thinned(mesh: Mesh, vertices: int) -> Mesh:

@@ -100,3 +100,34 @@ def test_a_fine_mesh_is_thinned_and_stays_closed():
     found = register(Family(), TemplateConfig(vertices=200, rounds=1, stages=CONFIG.stages[:1]), poses=3, seed=0, hooks=NoHooks())
     assert 150 <= len(found.template.vertices) <= 250
     closed_mesh(found.template)
+
+
+def joined(first: Mesh, second: Mesh) -> Mesh:
+    return Mesh(torch.cat([first.vertices, second.vertices]), torch.cat([first.faces, second.faces + len(first.vertices)]))
+
+
+class Legged:
+    """Bodies as wide as each other: two legs with a web between them, and two without."""
+
+    def __init__(self) -> None:
+        away = torch.tensor([0.0, 0.0, 0.2], dtype=torch.float64)
+        legs = [tube(1.0, radius) for radius in (0.08, 0.07)]
+        apart = [joined(leg.with_vertices(leg.vertices - away), leg.with_vertices(leg.vertices + away)) for leg in legs]
+        web = tube(1.0, 0.28)
+        self.names = ("web", "legs", "wide web", "thin legs")
+        self._meshes = [web, apart[0], web.with_vertices(web.vertices * torch.tensor([1.0, 1.2, 1.0])), apart[1]]
+
+    def canonical(self, identity: int) -> Mesh:
+        return self._meshes[identity]
+
+    def pose_count(self, identity: int) -> int:
+        return 0
+
+    def posed(self, identity: int, pose: int) -> torch.Tensor:
+        raise AssertionError
+
+
+def test_a_template_without_webs_is_chosen():
+    config = TemplateConfig(vertices=5000, samples=200, rounds=1, stages=CONFIG.stages[:1])
+    found = register(Legged(), config, poses=1, seed=0, hooks=NoHooks())
+    assert len(found.template.vertices) == 2 * len(tube().vertices)

@@ -33,7 +33,7 @@ from recon_cli.run.npm_train_page import TrainingShown, training_page
 from recon_cli.run.origin import RunFacts, library_versions
 from recon_cli.run.report import write_page
 from recon_cli.run.signals import StopSignals
-from recon_cli.systems.npm.bodies import poses_taken
+from recon_cli.systems.npm.bodies import all_poses_taken
 from recon_cli.systems.npm.config import NpmRecipe
 from recon_cli.systems.npm.first_guesses import FirstGuesses
 from recon_cli.systems.npm.guesses_training import learn_guesses
@@ -164,7 +164,7 @@ def _write(
     job: TrainJob, folder: RunFolder, hooks: RunHooks, bodies: JoinedBodies, trained: Learned | TrainedNetworks, started: float
 ) -> dict[str, Any]:
     """Everything in out/, the most valuable first, and the report; the record of the run."""
-    poses = [(identity, pose) for identity in range(len(bodies.names)) for pose in poses_taken(bodies, identity, job.most_poses)]
+    poses = all_poses_taken(bodies, job.most_poses)
     hooks.note("learning where fits begin")
     guesses = learn_guesses(trained, bodies, poses, job.recipe.views, seed=job.seed)
     _write_model(job, folder.out / NAME, trained, guesses)

@@ -10,10 +10,10 @@ import torch
 from recon_cli.core.errors import InputError
 from recon_cli.io.weights import read_tensors, write_tensors
 from recon_cli.run.npm_model_file import NAME, model_digest, read_model, read_model_file, shipped_model, write_model
+from recon_cli.systems.npm.box import Box
 from recon_cli.systems.npm.network_model import NetworkModel
 from recon_cli.systems.npm.networks import flow_network, shape_network
 from recon_cli.systems.npm.networks_config import FlowNetworkConfig, ShapeNetworkConfig
-from recon_cli.systems.npm.template import Box
 from tests.systems.npm.tube_model import soft_tubes
 
 

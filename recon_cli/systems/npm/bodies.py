@@ -37,3 +37,8 @@ def poses_taken(bodies: Bodies, identity: int, most: int) -> list[int]:
     count = bodies.pose_count(identity)
     share = min(count, max(1, most // len(bodies.names)))
     return [int(pose) for pose in np.unique(np.linspace(0, count - 1, share).round())] if count else []
+
+
+def all_poses_taken(bodies: Bodies, most: int) -> list[tuple[int, int]]:
+    """Identity and number of every pose that such a training takes."""
+    return [(identity, pose) for identity in range(len(bodies.names)) for pose in poses_taken(bodies, identity, most)]

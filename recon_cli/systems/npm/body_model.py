@@ -11,9 +11,9 @@ from torch import Tensor
 from recon_cli.core.closest_points import SurfacePoints
 from recon_cli.core.mesh import Mesh
 from recon_cli.core.normals import gather_rows
+from recon_cli.systems.npm.box import Box
 from recon_cli.systems.npm.canonical_surface import CanonicalSurface, LatestSurfaces, anchored, signed_distance
 from recon_cli.systems.npm.skinning import Pose, Tree, rotation, skinned
-from recon_cli.systems.npm.template import Box
 
 
 @dataclass(frozen=True)

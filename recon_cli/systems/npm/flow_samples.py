@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -11,10 +10,10 @@ from recon_cli.core.mesh import Mesh
 from recon_cli.core.normals import face_normals
 from recon_cli.core.procrustes import procrustes
 from recon_cli.core.sampling import sample_surface
-from recon_cli.systems.npm.bodies import Bodies
+from recon_cli.systems.npm.bodies import Bodies, all_poses_taken
+from recon_cli.systems.npm.box import Box
 from recon_cli.systems.npm.draws import Purpose, generator_of
 from recon_cli.systems.npm.networks_config import FlowNetworkConfig
-from recon_cli.systems.npm.template import Box
 
 
 class FlowSamples:
@@ -44,7 +43,7 @@ class FlowSamples:
         self._bodies, self._box, self._config, self._seed = bodies, box, config, seed
         meshes = [bodies.canonical(identity) for identity in range(len(bodies.names))]
         self._shapes = [mesh.with_vertices(box.inside(mesh.vertices).float()) for mesh in meshes]
-        self._poses = chosen_poses(bodies, most)
+        self._poses = all_poses_taken(bodies, most)
         if not self._poses:
             raise InputError("no identity has a posed mesh; expected poses to learn from")
         self.identity = torch.tensor([identity for identity, _ in self._poses])
@@ -97,17 +96,6 @@ class FlowSamples:
             memory -= 12 * len(vertices)
             if memory >= 0:
                 self._kept[item] = (vertices.float() - self.places[item]) @ self.roots[item]
-
-
-def chosen_poses(bodies: Bodies, most: int) -> list[tuple[int, int]]:
-    """Identity and number of at most this many poses (but one an identity), spread evenly over each identity's."""
-    share = max(1, most // max(1, len(bodies.names)))
-    chosen = []
-    for identity in range(len(bodies.names)):
-        count = bodies.pose_count(identity)
-        numbers = np.unique(np.linspace(0, count - 1, min(count, share)).round().astype(int)) if count else ()
-        chosen += [(identity, int(number)) for number in numbers]
-    return chosen
 
 
 def moved_points(mesh: Mesh, face: Tensor, barycentric: Tensor, offset: Tensor) -> Tensor:  # [N], [N, 3], [N] -> [N, 3]

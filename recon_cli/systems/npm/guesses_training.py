@@ -10,13 +10,13 @@ from torch import Tensor
 from recon_cli.core.sampling import sample_surface
 from recon_cli.systems.npm.bodies import Bodies
 from recon_cli.systems.npm.body_model import BodyModel
+from recon_cli.systems.npm.box import Box
 from recon_cli.systems.npm.config import ViewsConfig
 from recon_cli.systems.npm.depth_encoder import train_encoder
 from recon_cli.systems.npm.first_guesses import FirstGuesses
 from recon_cli.systems.npm.learning import Learned
 from recon_cli.systems.npm.network_training import TrainedNetworks
 from recon_cli.systems.npm.postures import Postures
-from recon_cli.systems.npm.template import Box
 from recon_cli.systems.npm.training_views import TrainingViews
 from recon_cli.systems.npm.vertex_motion import VertexMotion
 

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from recon_cli.core.errors import InputError
 from recon_cli.systems.npm.body_model import BodyModel
+from recon_cli.systems.npm.box import Box
 from recon_cli.systems.npm.skinning import Tree
-from recon_cli.systems.npm.template import Box
 
 KIND, VERSION = "recon-body-model", "1"
 SHAPES = {
@@ -35,8 +35,7 @@ def model_tensors(model: BodyModel) -> tuple[dict[str, Tensor], dict[str, str]]:
     """All that a file needs: the large tensors in half precision, the tree and the box as text."""
     tensors = {name: getattr(model, name) for name in SHAPES}
     tensors = {name: value.half() if name in HALF else value for name, value in tensors.items()} | {"faces": model.faces.int()}
-    box = {"middle": model.box.middle.tolist(), "side": model.box.side}
-    texts = {"kind": KIND, "version": VERSION, "parents": json.dumps(model.tree.parents), "box": json.dumps(box)}
+    texts = {"kind": KIND, "version": VERSION, "parents": json.dumps(model.tree.parents), "box": model.box.text()}
     return tensors, texts
 
 
@@ -53,7 +52,7 @@ def model_from(tensors: Mapping[str, Tensor], texts: Mapping[str, str], *, path:
     if texts.get("version") != VERSION:
         raise InputError(f"has version {texts.get('version')}, expected {VERSION}", path=path, hint="read it with the recon that wrote it")
     sizes = _sizes(tensors, path)
-    parents, box = _parents(texts, sizes, path), _box(texts, path)
+    parents, box = _parents(texts, sizes, path), Box.of(texts, path=path)
     if sizes["T"] != sizes["K"] - 1 or sizes["J"] > sizes["P"]:
         raise InputError("has turns that do not fit its parts", path=path, hint="copy or train it again")
     faces = tensors["faces"].long()
@@ -92,14 +91,3 @@ def _parents(texts: Mapping[str, str], sizes: Mapping[str, int], path: str) -> t
     if not is_tree:
         raise InputError(f"has no tree of its {sizes['K']} parts", path=path, hint="copy or train it again")
     return parents
-
-
-def _box(texts: Mapping[str, str], path: str) -> Box:
-    try:
-        box = json.loads(texts["box"])
-        middle, side = torch.tensor(box["middle"], dtype=torch.float64), float(box["side"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise InputError("has no box, which says how large it is", path=path, hint="copy or train it again") from error
-    if middle.shape != (3,) or not bool(torch.isfinite(middle).all()) or not 0 < side < float("inf"):
-        raise InputError(f"has a box of side {side}, expected a positive length", path=path, hint="copy or train it again")
-    return Box(middle, side)

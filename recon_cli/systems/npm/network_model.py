@@ -9,8 +9,8 @@ from torch import Tensor
 
 from recon_cli.core.errors import InputError
 from recon_cli.core.mesh import Mesh
+from recon_cli.systems.npm.box import Box
 from recon_cli.systems.npm.networks import Perceptron
-from recon_cli.systems.npm.template import Box
 from recon_cli.systems.npm.zero_level import zero_level
 
 CHUNK = 1 << 14

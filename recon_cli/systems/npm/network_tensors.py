@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 
 from recon_cli.core.errors import InputError
+from recon_cli.systems.npm.box import Box
 from recon_cli.systems.npm.network_model import NetworkModel
 from recon_cli.systems.npm.networks import Form, Perceptron
-from recon_cli.systems.npm.template import Box
 
 KIND, VERSION = "recon-network-model", "1"
 NETWORKS = {"distances": 1, "flows": 3}
@@ -30,9 +30,8 @@ def network_tensors(model: NetworkModel) -> tuple[dict[str, Tensor], dict[str, s
         forms[name] = asdict(network.form)
         for layer, (weight, bias) in enumerate(zip(network.weights, network.biases, strict=True)):
             tensors[f"{name}.{layer}.weight"], tensors[f"{name}.{layer}.bias"] = weight, bias
-    box = {"middle": model.box.middle.tolist(), "side": model.box.side}
     grid = {"resolution": model.resolution, "reach": model.reach}
-    texts = {"box": json.dumps(box), "forms": json.dumps(forms), "grid": json.dumps(grid)}
+    texts = {"box": model.box.text(), "forms": json.dumps(forms), "grid": json.dumps(grid)}
     return tensors, {"kind": KIND, "version": VERSION} | texts
 
 
@@ -57,7 +56,7 @@ def network_model_from(tensors: Mapping[str, Tensor], texts: Mapping[str, str], 
         raise InputError(f"looks for surfaces in {resolution} cells up to {reach}, expected positive numbers", path=path, hint=AGAIN)
     if networks["flows"].form.code <= networks["distances"].form.code:
         raise InputError("has no pose code beside its shape code", path=path, hint=AGAIN)
-    return NetworkModel(_box(texts, path), networks["distances"], networks["flows"], resolution, reach)
+    return NetworkModel(Box.of(texts, path=path), networks["distances"], networks["flows"], resolution, reach)
 
 
 def _form(values: Any) -> Form:
@@ -93,14 +92,3 @@ def _network(name: str, form: Form, tensors: Mapping[str, Tensor], path: str) ->
         biases.append(bias.float())
         width = outputs
     return Perceptron(form, tuple(weights), tuple(biases))
-
-
-def _box(texts: Mapping[str, str], path: str) -> Box:
-    try:
-        box = json.loads(texts["box"])
-        middle, side = torch.tensor(box["middle"], dtype=torch.float64), float(box["side"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise InputError("has no box, which says how large it is", path=path, hint=AGAIN) from error
-    if middle.shape != (3,) or not bool(torch.isfinite(middle).all()) or not 0 < side < math.inf:
-        raise InputError(f"has a box of side {side}, expected a positive length", path=path, hint=AGAIN)
-    return Box(middle, side)

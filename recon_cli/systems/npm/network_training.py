@@ -13,6 +13,7 @@ from recon_cli.core.errors import InputError, StoppedError
 from recon_cli.core.hooks import Hooks, NoHooks
 from recon_cli.systems.npm.auto_decoder import AutoDecoder, Losses
 from recon_cli.systems.npm.bodies import Bodies
+from recon_cli.systems.npm.box import Box
 from recon_cli.systems.npm.draws import Purpose, generator_of
 from recon_cli.systems.npm.flow_samples import FlowSamples
 from recon_cli.systems.npm.network_model import NetworkModel
@@ -20,7 +21,6 @@ from recon_cli.systems.npm.networks import WeightNormed, flow_network, shape_net
 from recon_cli.systems.npm.networks_config import NetworksConfig
 from recon_cli.systems.npm.ranks import Ranks
 from recon_cli.systems.npm.sdf_samples import DistanceSamples
-from recon_cli.systems.npm.template import Box
 
 Draw = Callable[[int, int], tuple[Tensor, Tensor]]
 """Points [N, 3] of an item in an epoch and what the network is to say there [N, ...]."""
@@ -105,12 +105,7 @@ def _checked_box(bodies: Bodies) -> Box:
     if not len(bodies.names):
         raise InputError("there are no bodies to train on; expected at least one identity")
     meshes = [closed_mesh(bodies.canonical(identity), name) for identity, name in enumerate(bodies.names)]
-    low = torch.stack([mesh.vertices.double().amin(dim=0) for mesh in meshes])
-    high = torch.stack([mesh.vertices.double().amax(dim=0) for mesh in meshes])
-    side = float((high - low).max())
-    if not side > 0:
-        raise InputError("no canonical mesh has an extent; expected bodies")
-    return Box((low.amin(dim=0) + high.amax(dim=0)) / 2, side)
+    return Box.around(meshes)
 
 
 def _shape_decoder(config: NetworksConfig, items: int, seed: int, device: torch.device) -> AutoDecoder:

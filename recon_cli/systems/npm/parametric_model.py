@@ -7,7 +7,7 @@ from typing import Protocol
 from torch import Tensor
 
 from recon_cli.core.mesh import Mesh
-from recon_cli.systems.npm.template import Box
+from recon_cli.systems.npm.box import Box
 
 
 class ParametricModel(Protocol):

@@ -11,9 +11,9 @@ from recon_cli.core.mesh import Mesh
 from recon_cli.core.sampling import sample_surface
 from recon_cli.core.winding import Winding
 from recon_cli.systems.npm.bodies import Bodies
+from recon_cli.systems.npm.box import Box
 from recon_cli.systems.npm.draws import Purpose, generator_of
 from recon_cli.systems.npm.networks_config import ShapeNetworkConfig
-from recon_cli.systems.npm.template import Box
 
 CHUNK = 1 << 16
 """Points whose distance is measured at once."""

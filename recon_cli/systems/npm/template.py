@@ -17,29 +17,9 @@ from recon_cli.core.mesh import Mesh
 from recon_cli.core.normals import face_areas, face_normals
 from recon_cli.core.sampling import sample_surface
 from recon_cli.systems.npm.bodies import Bodies, poses_taken
+from recon_cli.systems.npm.box import Box
 from recon_cli.systems.npm.config import TemplateConfig
 from recon_cli.systems.npm.registration import Cloud, Registration
-
-
-@dataclass(frozen=True)
-class Box:
-    """The frame in which lengths have no unit: the box's longest side is 1 and its middle the origin.
-
-    Attributes:
-        middle: of the boxes of all canonical meshes [scene units], shape [3].
-        side: longest side of any of them [scene units].
-    """
-
-    middle: Tensor  # [3] float64
-    side: float
-
-    def inside(self, points: Tensor) -> Tensor:  # [..., 3] -> [..., 3]
-        """Points in scene units, in the box's."""
-        return (points.double() - self.middle.to(points.device)) / self.side
-
-    def outside(self, points: Tensor) -> Tensor:  # [..., 3] -> [..., 3]
-        """Points in the box's units, in scene units."""
-        return points.double() * self.side + self.middle.to(points.device)
 
 
 @dataclass(frozen=True)
@@ -121,7 +101,7 @@ def register(
     if not len(bodies.names):
         raise InputError("there are no bodies to train on; expected at least one identity")
     meshes = [bodies.canonical(identity) for identity in range(len(bodies.names))]
-    box = _box(meshes)
+    box = Box.around(meshes)
     shapes = [mesh.with_vertices(box.inside(mesh.vertices)) for mesh in meshes]
     extents = np.array([_extent(shape) for shape in shapes])  # [I, 2, 3]
     clouds = [_cloud(shape, config.samples, seed) for shape in shapes]
@@ -130,15 +110,6 @@ def register(
     while warps.turn < config.rounds - 1:
         warps = _warped(warps.next_round(), clouds, extents, config, hooks)
     return _carried(bodies, shapes, box, warps, poses)
-
-
-def _box(meshes: Sequence[Mesh]) -> Box:
-    low = torch.stack([mesh.vertices.double().amin(dim=0) for mesh in meshes])
-    high = torch.stack([mesh.vertices.double().amax(dim=0) for mesh in meshes])
-    side = float((high - low).max())
-    if not side > 0:
-        raise InputError("no canonical mesh has an extent; expected bodies")
-    return Box((low.amin(dim=0) + high.amax(dim=0)) / 2, side)
 
 
 def _extent(shape: Mesh) -> np.ndarray:  # [2, 3]

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from recon_cli.core.mesh import Mesh
+from recon_cli.systems.npm.box import Box
 from recon_cli.systems.npm.skinning import rotation
 from recon_cli.systems.npm.start import Start
-from recon_cli.systems.npm.template import Box
 
 RADIUS, HALF = 0.12, 0.35
 K = torch.tensor([[160.0, 0.0, 64.0], [0.0, 160.0, 80.0], [0.0, 0.0, 1.0]])

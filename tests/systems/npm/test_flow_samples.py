@@ -6,10 +6,11 @@ import torch
 from recon_cli.core.closest_points import ClosestPoints
 from recon_cli.core.errors import InputError
 from recon_cli.core.mesh import Mesh
-from recon_cli.systems.npm.flow_samples import FlowSamples, chosen_poses
+from recon_cli.systems.npm.bodies import all_poses_taken
+from recon_cli.systems.npm.box import Box
+from recon_cli.systems.npm.flow_samples import FlowSamples
 from recon_cli.systems.npm.networks_config import FlowNetworkConfig
 from recon_cli.systems.npm.skinning import rotation
-from recon_cli.systems.npm.template import Box
 from tests.systems.npm.test_learning import Family
 from tests.systems.npm.tube import tube
 
@@ -76,8 +77,8 @@ def test_poses_that_are_not_kept_are_read_again_to_the_same_bytes():
 
 
 def test_poses_are_chosen_evenly_over_the_identities():
-    assert chosen_poses(Family(poses=9), 12) == [(identity, pose) for identity in range(4) for pose in (0, 4, 8)]
-    assert len(chosen_poses(Family(poses=2), 100)) == 8
+    assert all_poses_taken(Family(poses=9), 12) == [(identity, pose) for identity in range(4) for pose in (0, 4, 8)]
+    assert len(all_poses_taken(Family(poses=2), 100)) == 8
     assert samples(most=8).identity.tolist() == [0, 0, 1, 1, 2, 2, 3, 3]
 
 

@@ -8,12 +8,12 @@ import torch
 
 from recon_cli.core.errors import InputError
 from recon_cli.core.topology import check_manifold, components, edge_faces
+from recon_cli.systems.npm.box import Box
 from recon_cli.systems.npm.network_model import NetworkModel
 from recon_cli.systems.npm.network_tensors import network_model_from, network_tensors
 from recon_cli.systems.npm.networks import Form, Perceptron, flow_network, shape_network
 from recon_cli.systems.npm.networks_config import FlowNetworkConfig, ShapeNetworkConfig
 from recon_cli.systems.npm.parametric_model import ParametricModel
-from recon_cli.systems.npm.template import Box
 
 SHAPE = ShapeNetworkConfig(layers=3, width=48, skip=1, frequencies=1, code=2)
 POSE = FlowNetworkConfig(layers=3, width=16, skip=2, frequencies=2, code=3)

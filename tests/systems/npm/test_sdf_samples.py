@@ -5,9 +5,9 @@ import torch
 
 from recon_cli.core.errors import InputError
 from recon_cli.core.mesh import Mesh
+from recon_cli.systems.npm.box import Box
 from recon_cli.systems.npm.networks_config import ShapeNetworkConfig
 from recon_cli.systems.npm.sdf_samples import DistanceSamples, SignedDistance, distance_points
-from recon_cli.systems.npm.template import Box
 from tests.systems.npm.test_learning import Family
 
 CONFIG = ShapeNetworkConfig(points=1000, near=0.7, spread=(0.01, 0.03), padding=0.1, drawn=2, kept=5)

@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 
 from recon_cli.core.mesh import Mesh
+from recon_cli.systems.npm.box import Box
 from recon_cli.systems.npm.skinning import Pose, Tree, rotation, skinned
-from recon_cli.systems.npm.template import Box, Registered
+from recon_cli.systems.npm.template import Registered
 
 TREE = Tree((-1, 0, 1))
 

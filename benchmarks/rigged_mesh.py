@@ -28,6 +28,8 @@ Array = np.ndarray
 
 SLICE = 0.013
 """Half the thickness of the sections in whose middle joints lie; lengths are shares of the stature."""
+LOWEST = 0.1
+"""Height of the lowest section: below it feet lie in front of the ankles."""
 SEAM = 0.016
 """Width of the blend of skin weights between bones."""
 LOWERED = -45.0
@@ -116,7 +118,7 @@ def _along_arms(points: Array, vertices: Array, shoulder: Array) -> Array:  # [N
 
 def _centred(vertices: Array, point: Array, along: int) -> Array:  # [V, 3], [3] -> [3]
     """A joint in the middle of the section square to an axis: of a leg on its side of the body, of the trunk back to front alone."""
-    section = vertices[np.abs(vertices[:, along] - point[along]) < SLICE]
+    section = vertices[np.abs(vertices[:, along] - max(point[along], LOWEST if along else -1.0)) < SLICE]
     if along == 0:
         section = section[np.abs(section[:, 1] - point[1]) < 0.05]
         return np.array([point[0], point[1], (section[:, 2].min() + section[:, 2].max()) / 2])

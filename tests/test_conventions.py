@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -23,10 +24,15 @@ from recon_cli.io.meshes import read_mesh, write_mesh
 from recon_cli.kernels.rasterize import rasterize
 from recon_cli.kernels.sample_texture import sample_texture
 from recon_cli.kernels.tsdf import Integration, integrate, touched_grid
+from recon_cli.run.npm_codes import NAME, read_codes, write_codes
+from recon_cli.run.npm_model_file import model_digest
+from recon_cli.systems.npm.transfer import bodies
 from recon_cli.systems.sft.cloth import make_cloth
 from recon_cli.systems.sft.materials import published
 from recon_cli.systems.sft.simulator import ClothState, step
+from tests.run.test_npm_codes import codes_of
 from tests.systems.mvs.sphere_rig import CENTRE, RADIUS, sphere_maps
+from tests.systems.npm.tube_model import soft_tubes
 
 ROOT = Path(__file__).parents[1]
 TABLE = dict(re.findall(r"^\| ([^|]+?) \| (.+) \|$", (ROOT / "CONVENTIONS.md").read_text(), re.M))
@@ -155,6 +161,18 @@ def test_units():
 def test_masks(tmp_path):
     write_image(tmp_path / "m.png", torch.tensor([[0, 255, 255]], dtype=torch.uint8))
     assert read_mask(tmp_path / "m.png").tolist() == [[0, 255, 255]]
+
+
+def test_codes(tmp_path):
+    model = soft_tubes(dtype=torch.float32)[0]
+    codes = codes_of(model)
+    write_codes(tmp_path / NAME, codes, model_digest(model))
+    found = read_codes(tmp_path, model, model_digest(model))
+    first, twice = (next(bodies(model, replace(found, unit=scale * found.unit))).vertices for scale in (1, 2))
+    origin = found.world_from_camera[:3, 3]
+    torch.testing.assert_close(twice - origin, 2 * (first - origin))
+    with pytest.raises(errors.InputError, match="codes of another model"):
+        read_codes(tmp_path, model, model_digest(replace(model, vertices=2 * model.vertices)))
 
 
 def test_seeds():

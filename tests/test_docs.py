@@ -15,7 +15,7 @@ import pytest
 from recon_cli.cli.groups import GROUPS, load_group
 
 ROOT = Path(__file__).parents[1]
-PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "recon_cli").rglob("*.md")])
 SHELL_BLOCK = re.compile(r"^```(?:sh|bash|console)\n(.*?)^```", re.M | re.S)
 SEPARATORS = {"|", "&&", "||", ";"}
 ROOT_FLAGS = {"-h", "--help", "--version", "--show-versions", "--json", "--debug"}
@@ -150,6 +150,7 @@ def test_the_check_itself_sees_a_wrong_line(line, wrong):
 def test_the_examples_of_the_readme_run(tmp_path):
     """All of them, in order, in one folder that holds the samples under the names that they use."""
     shutil.copytree(ROOT / "sample_data" / "rig", tmp_path / "rig")
+    shutil.copytree(ROOT / "sample_data" / "bodies", tmp_path / "body")
     for sample in (ROOT / "sample_data" / "cloth").iterdir():
         copy = shutil.copytree if sample.is_dir() else shutil.copy
         copy(sample, tmp_path / sample.name)

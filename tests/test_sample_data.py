@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ import torch
 from recon_cli.core.topology import check_manifold
 from recon_cli.io.cameras import read_cameras
 from recon_cli.io.depth_folders import read_depth_maps
+from recon_cli.io.exr import read_depth
 from recon_cli.io.meshes import read_mesh
 from recon_cli.io.scenes import read_scene
 from recon_cli.io.video import open_masks, open_video
@@ -23,6 +25,8 @@ SAMPLES = Path(__file__).parents[1] / "sample_data"
 CLOTH = SAMPLES / "cloth"
 RIG = SAMPLES / "rig"
 """Made by `recon prepare synth rig --seed 0 --size 176 --format jpg -o sample_data/rig`."""
+BODIES = SAMPLES / "bodies"
+"""Made by `recon prepare synth bodies --seed 21 --count 1 --frames 10 --size 176 -o sample_data/bodies`, without its posed meshes."""
 
 
 @pytest.fixture(scope="module")
@@ -182,3 +186,45 @@ def test_the_command_makes_the_rig_again(tmp_path, rig):
     torch.testing.assert_close(again.cameras.camera_from_world, rig.cameras.camera_from_world)
     for made, committed in zip(again.images, rig.images, strict=True):
         assert float((made.int() - committed.int()).abs().float().mean()) < 0.5
+
+
+def test_the_body_is_small():
+    assert sum(path.stat().st_size for path in BODIES.rglob("*") if path.is_file()) < 400_000
+
+
+def test_the_manifest_names_the_parts_of_the_body():
+    (record,) = [json.loads(line) for line in (BODIES / "manifest.jsonl").read_text().splitlines()]
+    assert set(record) >= {"id", "depth", "camera", "canonical", "truth"}
+    assert "meshes" not in record
+    assert all((BODIES / record[key]).exists() for key in ("depth", "camera", "canonical", "truth"))
+    assert record["soft"]
+    check_manifold(read_mesh(BODIES / record["canonical"]))
+
+
+def test_the_body_is_whole_in_ten_frames_of_depth_and_moves():
+    camera, stature = read_cameras(BODIES / "cameras.json"), json.loads((BODIES / "truth.json").read_text())["proportions"]["stature"]
+    maps = [read_depth(path) for path in sorted((BODIES / "depth").glob("*.exr"))]
+    assert len(maps) == 10
+    for depth in maps:
+        assert depth.shape == (camera.height, camera.width)
+        rows, columns = torch.nonzero(depth, as_tuple=True)
+        assert 0 < rows.min() <= rows.max() < camera.height - 1
+        assert 0 < columns.min() <= columns.max() < camera.width - 1
+        tall = float(rows.max() + 1 - rows.min()) * float(depth[depth > 0].median() / camera.K[0, 1, 1])
+        assert tall == pytest.approx(stature, rel=0.15)
+    changed = [float(((one > 0) ^ (other > 0)).sum() / (one > 0).sum()) for one, other in pairwise(maps)]
+    assert min(changed) > 0.02
+
+
+@pytest.mark.slow
+def test_the_command_makes_the_body_again(tmp_path):
+    from recon_cli.cli.app import run
+
+    options = ["--seed", "21", "--count", "1", "--frames", "10", "--size", "176", "-q"]
+    assert run(["prepare", "synth", "bodies", *options, "-o", str(tmp_path / "body")]) == 0
+    for committed in sorted((BODIES / "depth").glob("*.exr")):
+        again, depth = read_depth(tmp_path / "body" / "depth" / committed.name), read_depth(committed)
+        both = (again > 0) & (depth > 0)
+        # Other processors may round a pixel on an edge to the other side.
+        assert int(((again > 0) ^ (depth > 0)).sum()) <= 5
+        assert float((again - depth)[both].abs().median()) < 1e-5

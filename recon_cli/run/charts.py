@@ -67,6 +67,7 @@ class Chart:
         frames: frame numbers of the values.
         axis: what the horizontal axis counts.
         marked: frames that are shaded.
+        limit: where a number is high; the vertical axis then goes from 0 at least to there, which is dashed.
     """
 
     title: str
@@ -75,6 +76,7 @@ class Chart:
     frames: Sequence[int]
     axis: str = "frame"
     marked: Sequence[int] = ()
+    limit: float | None = None
 
 
 @dataclass(frozen=True)
@@ -172,6 +174,9 @@ def _draw(axes: Axes, chart: Chart, palette: Palette, *, title: bool) -> None:
         axes.plot(list(chart.frames), list(values), color=color, linewidth=1.5, label=name, marker="o" if alone else None, markersize=4)
     for frame in chart.marked:
         axes.axvspan(frame - 0.5, frame + 0.5, color=palette.lines[1], alpha=0.18, linewidth=0)
+    if chart.limit is not None:
+        axes.axhline(chart.limit, color=palette.lines[1], linewidth=1.0, linestyle=(0, (4, 3)))
+        axes.set_ylim(0, max(1.05 * chart.limit, axes.get_ylim()[1]))
     if title:
         axes.set_title(chart.title, color=palette.ink, fontsize=10, loc="left")
     axes.set_xlabel(chart.axis, color=palette.ink, fontsize=8.5)

@@ -22,6 +22,7 @@ from recon_cli.run.origin import RunFacts, origin_section
 from recon_cli.run.pictures import contact_sheet, encode_jpeg, side_by_side
 from recon_cli.run.report import Block, Charts, Facts, Movie, Notes, Number, Page, Picture, Section, View3D
 from recon_cli.run.viewer import MeshSequence, pack_sequence
+from recon_cli.systems.npm.doubt import DEVIATION, OVERHANG, SPREAD, UNEXPLAINED
 from recon_cli.systems.npm.fitted import FrameQuality
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ MAX_EMBEDDED_MESHES = 5 * 2**20
 LISTED = 12
 """Doubtful frames that are listed one by one."""
 _SIDE = 360
+_HIGH = "A number above the dashed line is high."
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,7 @@ class Measure:
         title: as a chart has it.
         unit: as a chart has it.
         factor: from the number to the chart's unit.
-        high: from where on the number makes a frame doubtful by itself, in words of the reasons; not what the fit decides by.
+        high: from where on the number is a reason for doubt.
         reason: what a high number means.
     """
 
@@ -56,11 +58,11 @@ class Measure:
 
 
 MEASURES: Mapping[str, Measure] = {
-    "residual": Measure("Distance of the depth from the surface, median", "% of the box", 100, 0.01, "the surface lies off the depth"),
-    "unexplained": Measure("Depth that the surface does not explain", "%", 100, 0.05, "part of the depth is not explained"),
-    "overhang": Measure("Surface beside the silhouette", "%", 100, 0.05, "part of the surface lies beside the silhouette"),
-    "spread": Measure("Distance of other solutions", "% of the box", 100, 0.03, "other poses explain the depth nearly as well"),
-    "deviation": Measure("Standard deviation", "% of the box", 100, 0.03, "the depth leaves parts of the pose open"),
+    "residual": Measure("Distance from the depth, median", "% of the box", 100, 0.01, "the surface lies off the depth"),
+    "unexplained": Measure("Depth not explained", "%", 100, UNEXPLAINED, "part of the depth is not explained"),
+    "overhang": Measure("Surface beside the silhouette", "%", 100, OVERHANG, "part of the surface lies beside the silhouette"),
+    "spread": Measure("Distance of other solutions", "% of the box", 100, SPREAD, "other poses explain the depth nearly as well"),
+    "deviation": Measure("Standard deviation", "% of the box", 100, DEVIATION, "the depth leaves parts of the pose open"),
 }
 
 
@@ -107,7 +109,11 @@ def fit_page(shown: FitShown, facts: RunFacts) -> Page:
     sections = [
         Section("The body over time", (_view(shown),), "Drag to turn, scroll to zoom; the charts below follow."),
         Section("On the depth", _picture_blocks(shown)),
-        Section("How good every frame is", _quality_blocks(shown, doubtful), "Doubtful frames are shaded." if doubtful else verdict),
+        Section(
+            "How good every frame is",
+            _quality_blocks(shown, doubtful),
+            _HIGH + (" Doubtful frames are shaded." if doubtful else f" {verdict}"),
+        ),
         Section("The body at rest", (_canonical_picture(shown.body),), "The shape that all frames share, in the model's canonical pose."),
     ]
     if shown.notes:
@@ -154,7 +160,8 @@ def curves_of(quality: FrameQuality) -> list[Chart]:
         values = getattr(quality, name)
         if bool(values.isfinite().any()):
             curve = [measure.factor * value if math.isfinite(value) else math.nan for value in values.tolist()]
-            charts.append(Chart(measure.title, measure.unit, {measure.title: curve}, frames, marked=marked))
+            limit = measure.factor * measure.high
+            charts.append(Chart(measure.title, measure.unit, {measure.title: curve}, frames, marked=marked, limit=limit))
     return charts
 
 

@@ -18,12 +18,12 @@ from recon_cli.run.viewer import MeshSequence, pack_sequence
 from recon_cli.systems.npm.codes import Codes
 from recon_cli.systems.npm.interpolation import TOLERANCE, Waypoint, What
 
-PICTURES, COLUMNS, SIDE = 9, 9, 240
-"""Bodies that are drawn, in a row, and the side of each picture [px]."""
+PICTURES, COLUMNS, SIDE = 10, 5, 240
+"""Bodies that are drawn, how many of them in a row, and the side of each picture [px]."""
 
 VIEW_BYTES = 6_000_000
 
-_CHANGING = {"shape": "the shape changes, the pose stays", "pose": "the pose changes, the shape stays", "both": "shape and pose change"}
+_CHANGING = {"shape": "The shape changes, the pose stays", "pose": "The pose changes, the shape stays", "both": "Shape and pose change"}
 
 
 @dataclass(frozen=True)
@@ -52,9 +52,9 @@ def path_page(shown: PathShown) -> Page:
     points = shown.points
     moved = sum(point.moved != 0 for point in points)
     numbers = [
-        Number("largest difference of volume from the line", f"{100 * max(point.deviation for point in points):.2f}", "%"),
-        Number("bodies", f"{len(points)}", note=f"{len(points[0].body.vertices)} vertices, closed, of one piece"),
-        Number("moved to keep their volume", f"{moved}", note=f"where the codes' own is off by more than {100 * TOLERANCE:g} %"),
+        Number("Largest difference of volume from the line", f"{100 * max(point.deviation for point in points):.2f}", "%"),
+        Number("Bodies", f"{len(points)}", note=f"{len(points[0].body.vertices)} vertices, closed, of one piece"),
+        Number("Moved to keep their volume", f"{moved}", note=f"where the codes' own is off by more than {100 * TOLERANCE:g} %"),
     ]
     facts = {"from": shown.ends[0], "to": shown.ends[1], "model": shown.model, "versions": library_versions()}
     origin: list[Block] = [Code(shown.command)] if shown.command else []
@@ -79,7 +79,7 @@ def _pictures(shown: PathShown) -> list[Block]:
     stands = {index: _stand(shown.codes, bodies[index].vertices, radius) for index in chosen}
     pictures = [labelled(from_side(bodies[index], stands[index], 0, side=SIDE)[0], shown.codes.names[index]) for index in chosen]
     sheet = encode_jpeg(contact_sheet(pictures, columns=COLUMNS))
-    blocks: list[Block] = [Picture(sheet, "bodies of the path in a row, from the first to the last", "Seen from the first camera's side.")]
+    blocks: list[Block] = [Picture(sheet, "Bodies of the path in rows, from the first to the last", "Seen from the first camera's side.")]
     if all(torch.equal(body.faces, bodies[0].faces) for body in bodies):
         stand = stands[0]
         eye, up = stand.target + 3 * stand.radius * stand.back, stand.up

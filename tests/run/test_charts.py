@@ -65,3 +65,13 @@ def test_marked_frames_are_shaded():
     assert len(marked) > len(plain)
     assert "opacity: 0.18" in marked
     assert "opacity: 0.18" not in plain
+
+
+def test_a_limit_is_dashed_on_an_axis_that_goes_from_zero_to_it():
+    svg = chart_svg(Chart("Residual", "%", {"Residual": [4.1, 4.2]}, range(2), limit=9.0), salt="a").svg
+    labels = [float(text) for text in re.findall(r"<text[^>]*>([\d.]+)</text>", svg)]
+    assert min(labels) == 0
+    assert max(labels) > 7
+    assert "stroke-dasharray" in svg
+    plain = chart_svg(Chart("Residual", "%", {"Residual": [4.1, 4.2]}, range(2)), salt="a").svg
+    assert "stroke-dasharray" not in plain

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from recon_cli.run.npm_fit_page import curves_of, doubt_sentence, reasons, shown_frames
+from recon_cli.systems.npm.doubt import UNEXPLAINED
 from tests.run.fitted_tubes import quality
 
 NAMES = tuple(f"{frame:03d}" for frame in range(30))
@@ -34,6 +35,8 @@ def test_curves_leave_out_what_was_not_computed_and_shade_the_doubtful():
     charts = curves_of(found)
     assert [next(iter(chart.series)).split(",")[0].split(" ")[0] for chart in charts] == ["Distance", "Depth", "Surface", "Distance"]
     assert all(chart.marked == [2] for chart in charts)
+    # Depth not explained, in %: dashed from where the fit doubts a frame.
+    assert charts[1].limit == pytest.approx(100 * UNEXPLAINED)
     spread = next(iter(charts[-1].series.values()))
     assert math.isnan(spread[1])
     assert spread[0] == pytest.approx(0.4)

@@ -78,7 +78,15 @@ class Outcome:
 
 
 def measured(
-    method: str, found: Found, sequence: TrueSequence, *, box: float, is_scale_known: bool, every: int = 4, workers: int = 1
+    method: str,
+    found: Found,
+    sequence: TrueSequence,
+    *,
+    box: float,
+    is_scale_known: bool,
+    every: int = 4,
+    samples: int = SAMPLES,
+    workers: int = 1,
 ) -> Outcome:
     """Errors of a fit.
 
@@ -89,6 +97,7 @@ def measured(
         box: side of the model's box, the unit of the errors [scene units].
         is_scale_known: otherwise one similarity takes the whole sequence onto the truth before anything is measured.
         every: of so many frames one Chamfer distance is taken.
+        samples: points of every measure.
         workers: threads of the Chamfer distance.
     """
     pairs = frame_pairs(found.vertices, found.faces, sequence.vertices, sequence.faces)
@@ -102,16 +111,16 @@ def measured(
         method=method,
         seconds=found.seconds / len(sequence),
         iterations=found.iterations,
-        iou=tuple(one.iou for one in volume_overlaps(pairs, samples=SAMPLES)),
-        epe=tuple(one.epe for one in end_point_errors(pairs, samples=SAMPLES)),
-        c_l2=tuple(_c_l2(pair, workers) for pair in pairs[::every]),
+        iou=tuple(one.iou for one in volume_overlaps(pairs, samples=samples)),
+        epe=tuple(one.epe for one in end_point_errors(pairs, samples=samples)),
+        c_l2=tuple(_c_l2(pair, samples, workers) for pair in pairs[::every]),
         scores={name: tuple(values.tolist()) for name, values in found.scores.items()},
         is_doubtful=tuple(found.is_doubtful.tolist()),
     )
 
 
-def _c_l2(pair: FramePair, workers: int) -> float:
-    points = (surface_points(mesh, samples=SAMPLES, seed=seed) for seed, mesh in enumerate((pair.predicted, pair.reference)))
+def _c_l2(pair: FramePair, samples: int, workers: int) -> float:
+    points = (surface_points(mesh, samples=samples, seed=seed) for seed, mesh in enumerate((pair.predicted, pair.reference)))
     return chamfer(*points, workers=workers).c_l2
 
 

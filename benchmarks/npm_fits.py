@@ -66,18 +66,18 @@ def _changed(sequence: TrueSequence, given: argparse.Namespace) -> TrueSequence:
 
 
 def _outcomes(fitter: Fitter, sequence: TrueSequence, given: argparse.Namespace, box: float, warm: set[str]) -> Iterator[Outcome]:
-    """Of every method; the default is first where another one takes its time."""
+    """Of every method; the default is first where another one needs it."""
     frames = sequence.frames.scaled(OTHER_UNIT) if given.unknown_scale else sequence.frames
     names = list(given.methods)
-    if any(METHODS[name].has_equal_time for name in names):
+    if any(METHODS[name].needs_default for name in names):
         names = ["default", *(name for name in names if name != "default")]
-    seconds = 0.0
+    default = None
     for name in names:
         if name not in warm:
             fitter.warm(METHODS[name], frames)
             warm.add(name)
-        found = fitter(METHODS[name], frames, seconds=seconds)
-        seconds = found.seconds if name == "default" else seconds
+        found = fitter(METHODS[name], frames, default=default)
+        default = found if name == "default" else default
         if name in given.methods:
             yield measured(
                 name, found, sequence, box=box, is_scale_known=not given.unknown_scale, every=given.chamfer_every, workers=given.threads

@@ -18,6 +18,8 @@ from recon_cli.run.npm_outputs import FittedBody
 from recon_cli.run.npm_solve import solve
 from recon_cli.systems.npm.config import NpmRecipe
 from recon_cli.systems.npm.fitted import Fitted, FrameQuality
+from recon_cli.systems.npm.published_fit import fit_published
+from recon_cli.systems.npm.start import Start
 
 FEW, MORE = 2, 8
 """Iterations of the two trials from which the published fit's time is told."""
@@ -34,6 +36,8 @@ class Method:
         starts: of the model's file that it may begin from: all; views without the encoder; of the nearest view the orientation alone.
         is_apart: whether every frame is fitted as a sequence of its own.
         has_equal_time: whether its iterations are chosen so that it takes the default's time.
+        is_headed: whether the published fit begins from mean codes where the default has found orientations and places: the nearest view
+            of every frame alone is back to front in many, which Adam does not mend.
     """
 
     title: str
@@ -41,6 +45,12 @@ class Method:
     starts: Literal["all", "views", "orientation"] = "all"
     is_apart: bool = False
     has_equal_time: bool = False
+    is_headed: bool = False
+
+    @property
+    def needs_default(self) -> bool:
+        """Whether the default is fitted before it."""
+        return self.has_equal_time or self.is_headed
 
 
 SCALED = ("solver=published", "published.shape_scale=0.05", "published.pose_scale=0.05")
@@ -51,10 +61,19 @@ METHODS: dict[str, Method] = {
     "default": Method("default"),
     "published": Method("published energy and field", (*SCALED, *FAST), has_equal_time=True),
     "published-seen": Method("published energy, hidden side left out", (*SCALED, *FAST, *SEEN_SIDE), has_equal_time=True),
-    "published-no-icp": Method("published without ICP", (*SCALED, *FAST, "published.weights.icp=0"), has_equal_time=True),
-    "published-no-temporal": Method("published, frames not tied", (*SCALED, *FAST, "published.weights.temporal=0"), has_equal_time=True),
+    "published-headed": Method("published, from the default's headings", (*SCALED, *FAST), has_equal_time=True, is_headed=True),
+    "published-seen-headed": Method(
+        "published, hidden side left out, from the default's headings", (*SCALED, *FAST, *SEEN_SIDE), has_equal_time=True, is_headed=True
+    ),
+    "published-no-icp": Method("published without ICP", (*SCALED, *FAST, "published.weights.icp=0"), has_equal_time=True, is_headed=True),
+    "published-no-temporal": Method(
+        "published, frames not tied", (*SCALED, *FAST, "published.weights.temporal=0"), has_equal_time=True, is_headed=True
+    ),
     "published-long": Method("published, all iterations", (*SCALED, *FAST)),
-    "published-seen-long": Method("published, hidden side left out, all iterations", (*SCALED, *FAST, *SEEN_SIDE)),
+    "published-headed-long": Method("published, from the default's headings, all iterations", (*SCALED, *FAST), is_headed=True),
+    "published-seen-headed-long": Method(
+        "published, hidden side left out, from the default's headings, all iterations", (*SCALED, *FAST, *SEEN_SIDE), is_headed=True
+    ),
     # Without pairs limbs have nothing to be drawn to.
     "no-icp": Method("no ICP: silhouette and free space alone", ("fit.terms.depth=0", "fit.limb_rounds=0")),
     "no-sliding": Method("ICP across the surface alone", ("fit.terms.sliding=0",)),
@@ -75,6 +94,7 @@ class Found:
     """What a method says of a sequence.
 
     Attributes:
+        fits: of the whole sequence, or of each frame.
         vertices: in the camera's axes [scene units of the depth], float64, shape [T, V, 3].
         faces: shape [F, 3].
         scores: by name, as ``SCORES``, shape [T] each.
@@ -83,6 +103,7 @@ class Found:
         iterations: of the published fit; 0 for others.
     """
 
+    fits: tuple[Fitted, ...]
     vertices: Tensor
     faces: Tensor
     scores: Mapping[str, Tensor]
@@ -114,18 +135,23 @@ class Fitter:
 
     def warm(self, method: Method, frames: HeldFrames) -> None:
         """Fit two frames, so that what is loaded once is not in the time of the first sequence."""
-        self._fit(with_starts(self.model, method.starts), frames.only(range(min(2, len(frames)))), _of_length(self.recipe(method), 1))
+        self._fit(replace(method, is_headed=False), frames.only(range(min(2, len(frames)))), _of_length(self.recipe(method), 1))
 
-    def __call__(self, method: Method, frames: HeldFrames, *, seconds: float = 0.0) -> Found:
-        """Fit a sequence; a method of equal time takes about so many seconds of the CPU."""
-        model, recipe = with_starts(self.model, method.starts), self.recipe(method)
-        if method.has_equal_time:
-            count = iterations_within(seconds, lambda few: self._timed(model, [frames], _of_length(recipe, few))[1])
+    def fit(self, method: Method, frames: HeldFrames) -> Fitted:
+        """Fit a sequence as one, with the iterations of the recipe."""
+        return self._fit(method, frames, self.recipe(method))
+
+    def __call__(self, method: Method, frames: HeldFrames, *, default: Found | None = None) -> Found:
+        """Fit a sequence; ``default`` is what the default has found there, for a method that needs it."""
+        recipe = self.recipe(method)
+        if method.has_equal_time and default is not None:
+            count = iterations_within(default.seconds, lambda few: self._timed(method, [frames], _of_length(recipe, few), default)[1])
             recipe = _of_length(recipe, count)
         parts = [frames.only([frame]) for frame in range(len(frames))] if method.is_apart else [frames]
-        fits, spent = self._timed(model, parts, recipe)
-        bodies = [FittedBody(model.model, fit) for fit in fits]
+        fits, spent = self._timed(method, parts, recipe, default)
+        bodies = [FittedBody(self.model.model, fit) for fit in fits]
         return Found(
+            fits=tuple(fits),
             vertices=torch.stack([vertices for body in bodies for _, vertices in body.posed()]),
             faces=bodies[0].faces,
             scores={name: torch.cat([_scores(fit)[name] for fit in fits]) for name in SCORES},
@@ -134,18 +160,21 @@ class Fitter:
             iterations=recipe.published.iterations if recipe.solver == "published" else 0,
         )
 
-    def fit(self, method: Method, frames: HeldFrames) -> Fitted:
-        """Fit a sequence as one, with the iterations of the recipe."""
-        return self._fit(with_starts(self.model, method.starts), frames, self.recipe(method))
-
-    def _timed(self, model: ModelFile, parts: Sequence[HeldFrames], recipe: NpmRecipe) -> tuple[list[Fitted], float]:
+    def _timed(self, method: Method, parts: Sequence[HeldFrames], recipe: NpmRecipe, default: Found | None) -> tuple[list[Fitted], float]:
         start = time.process_time()
-        fits = [self._fit(model, part, recipe) for part in parts]
+        fits = [self._fit(method, part, recipe, default) for part in parts]
         return fits, time.process_time() - start
 
-    def _fit(self, model: ModelFile, frames: HeldFrames, recipe: NpmRecipe) -> Fitted:
+    def _fit(self, method: Method, frames: HeldFrames, recipe: NpmRecipe, default: Found | None = None) -> Fitted:
+        model = with_starts(self.model, method.starts)
+        if method.is_headed and default is not None:
+            return fit_published(model.model, frames, _headed(default.fits[0]), recipe.published, seed=self.seed).fitted
         settings = {"seed": self.seed, "hooks": NoHooks(), "resume": None, "device": torch.device("cpu")}
         return solve(model, frames, recipe, is_scale_known=self.is_scale_known, **settings)
+
+
+def _headed(found: Fitted) -> Start:
+    return Start(torch.zeros_like(found.shape), torch.zeros_like(found.poses), found.roots, found.places, found.unit)
 
 
 def with_starts(model: ModelFile, kept: Literal["all", "views", "orientation"]) -> ModelFile:

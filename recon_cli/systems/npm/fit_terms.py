@@ -60,14 +60,14 @@ def depth_pulls(moved: Moved, seen: Observed, config: TermsConfig, scale: float)
     weight = robust(squared, config.reach * scale)
     total = moved.points.new_zeros(count, size).scatter_add(1, nearest, weight)
     drawn = torch.zeros_like(moved.points).scatter_add(1, rows, weight[..., None] * residual)
-    factor = config.count / (scale**2 * seen.points.shape[1])
+    factor = config.depth * config.count / (scale**2 * seen.points.shape[1])
     normals = moved.normals
     across = normals[..., :, None] * normals[..., None, :]
     metric = across + config.sliding * torch.eye(3)
     return Pulls(
         weights=factor * total[..., None, None] * metric,
         forces=factor * (metric @ drawn[..., None])[..., 0],
-        energy=squared.clamp(max=(config.reach * scale) ** 2).mean(dim=1),
+        energy=config.depth * squared.clamp(max=(config.reach * scale) ** 2).mean(dim=1),
     )
 
 

@@ -41,6 +41,10 @@ class TemplateConfig(Recipe):
     """One mesh for all identities: a member, warped onto each of them and averaged."""
 
     vertices: int = Field(default=4000, ge=100, description="vertices of the template; a finer mesh is thinned to it")
+    member: Literal["slender", "stout"] = Field(
+        default="stout",
+        description="which half of the members the first template is from, by surface for the volume: stout ones may wear skirts",
+    )
     samples: int = Field(default=8000, ge=100, description="points drawn on each identity, which the template is warped onto")
     rounds: int = Field(
         default=2, ge=1, le=10, description="times that the template is warped onto all; before each but the first it is the mean"
@@ -71,7 +75,7 @@ class SkinConfig(Recipe):
 class SpaceConfig(Recipe):
     """Dimensions of the codes; codes are whitened: over the training set they have mean 0 and deviation 1."""
 
-    shape: int = Field(default=24, ge=0, le=256, description="most dimensions of a shape code")
+    shape: int = Field(default=40, ge=0, le=256, description="most dimensions of a shape code")
     joints: int = Field(default=64, ge=0, le=512, description="most dimensions of a pose code that turn parts")
     soft: int = Field(default=16, ge=0, le=256, description="most dimensions of a pose code that move the surface beyond skinning")
     kept: float = Field(default=0.9999, gt=0.0, le=1.0, description="share of the variance at which dimensions are enough")

@@ -12,7 +12,7 @@ class TermsConfig(Recipe):
 
     count: float = Field(default=300.0, gt=0.0, description="points that all of a frame's depth counts as, beside the priors of the codes")
     depth: float = Field(default=1.0, ge=0.0, description="weight of depth points, each of which draws its nearest vertex (L_icp)")
-    sliding: float = Field(default=0.3, ge=0.0, description="weight of a pair's distance along the surface, beside 1 across it")
+    sliding: float = Field(default=0.05, ge=0.0, description="weight of a pair's distance along the surface, beside 1 across it")
     reach: float = Field(default=3.0, gt=0.0, description="pairs this many scales apart count a quarter (Geman-McClure)")
     silhouette: float = Field(default=0.5, ge=0.0, description="weight of vertices outside of the silhouette or in front of the depth")
     margin: float = Field(default=1.0, ge=0.0, description="how far outside of the silhouette a vertex may be [px]")

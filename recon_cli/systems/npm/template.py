@@ -120,15 +120,15 @@ def _extent(shape: Mesh) -> np.ndarray:  # [2, 3]
 
 
 def _first_template(shapes: Sequence[Mesh], extents: np.ndarray, config: TemplateConfig) -> Mesh:
-    """A slender member of about the mean extent, thinned to the number of vertices asked for and scaled onto the mean extent.
+    """A slender or a stout member of about the mean extent, thinned to the vertices asked for and scaled onto the mean extent.
 
-    What is a web in the template, such as a skirt between the legs, stays one in all bodies; what is apart can be brought together. So the
-    half of the members with less surface for their volume is not chosen from.
+    What is a web in the template, such as a skirt between the legs, stays one in all bodies; what is apart stays apart in all.
     """
     mean = extents.mean(axis=0)
     slenderness = np.array([_slenderness(shape) for shape in shapes])
     off = np.square(np.log(extents[:, 1] / mean[1])).sum(axis=1)
-    member = int(np.where(slenderness >= np.median(slenderness), off, np.inf).argmin())
+    is_of_half = (slenderness >= np.median(slenderness)) == (config.member == "slender")
+    member = int(np.where(is_of_half if is_of_half.any() else True, off, np.inf).argmin())
     mesh = _thinned(closed_mesh(Mesh(shapes[member].vertices, shapes[member].faces)), config.vertices)
     return mesh.with_vertices(torch.from_numpy(_rescaled(mesh.vertices.numpy(), extents[member], mean)))
 

@@ -11,6 +11,9 @@ from pydantic import Field
 
 from recon_cli.config.recipe import Recipe
 
+WHITENED_SCALE = 0.05
+"""What 1 in a whitened code stands for beside the published weights of codes and learning rates, by eye."""
+
 
 class EnergyWeights(Recipe):
     """Of the terms; a weight of 0 leaves a term out."""
@@ -57,10 +60,12 @@ class PublishedFitConfig(Recipe):
     halvings: int = Field(
         default=3, ge=0, le=20, description="times that the learning rates are halved, after equal shares of the iterations"
     )
-    shape_scale: float = Field(
-        default=1.0, gt=0.0, description="the published code's number that 1 in the model's shape code stands for; ours, 1 for the networks"
+    shape_scale: float | None = Field(
+        default=None,
+        gt=0.0,
+        description="the published number that 1 in the model's shape code stands for; ours: 1 for networks, 0.05 for whitened codes",
     )
-    pose_scale: float = Field(default=1.0, gt=0.0, description="the same of pose codes")
+    pose_scale: float | None = Field(default=None, gt=0.0, description="the same of pose codes")
     points: int = Field(default=20_000, ge=1, description="points a frame and step, drawn from the cloud")
     cloud: int = Field(default=500_000, ge=1, description="points drawn once around the canonical surface of the start")
     spread: float = Field(default=0.015, ge=0.0, description="standard deviation of the cloud's offsets from the surface, in boxes")
@@ -75,3 +80,8 @@ class PublishedFitConfig(Recipe):
     )
     weights: EnergyWeights = EnergyWeights()
     field: DepthFieldConfig = DepthFieldConfig()
+
+    def scaled_for(self, *, is_whitened: bool) -> PublishedFitConfig:
+        """With the scales of whitened codes or of a network's where none are given."""
+        usual = WHITENED_SCALE if is_whitened else 1.0
+        return self.model_copy(update={"shape_scale": self.shape_scale or usual, "pose_scale": self.pose_scale or usual})

@@ -12,6 +12,7 @@ from recon_cli.core.errors import InputError, NumericsError, StoppedError
 from recon_cli.core.hooks import Hooks, NoHooks
 from recon_cli.core.sampling import sample_surface
 from recon_cli.systems.npm import published_energy as energy
+from recon_cli.systems.npm.body_model import BodyModel
 from recon_cli.systems.npm.depth_frames import DepthFrames
 from recon_cli.systems.npm.fitted import Fitted, FrameQuality
 from recon_cli.systems.npm.frame_quality import explained
@@ -101,6 +102,7 @@ def _problem(
     model: ParametricModel, frames: DepthFrames, start: Start, config: PublishedFitConfig, seed: int, device: torch.device
 ) -> _Problem:
     start.check(model, len(frames))
+    config = config.scaled_for(is_whitened=isinstance(model, BodyModel))
     if not len(frames):
         raise InputError("there are no frames to fit to, expected at least one depth map")
     placed = {name: getattr(start, name).to(device, torch.float32) for name in ("shape", "poses", "roots", "places")}

@@ -38,9 +38,10 @@ class PublishedState:
         self.generator = torch.Generator().manual_seed(seed)
         self.start = start
         self.config = config
+        self.shape_scale, self.pose_scale = config.shape_scale or 1.0, config.pose_scale or 1.0
         first = (
-            start.shape * config.shape_scale,
-            start.poses * config.pose_scale,
+            start.shape * self.shape_scale,
+            start.poses * self.pose_scale,
             torch.zeros_like(start.places),
             start.places,
         )
@@ -56,12 +57,12 @@ class PublishedState:
     @property
     def shape(self) -> Tensor:  # [S]
         """The shape code in the model's scale."""
-        return self.variables["shape"] / self.config.shape_scale
+        return self.variables["shape"] / self.shape_scale
 
     def body(self, frames: slice) -> tuple[Tensor, Tensor, Tensor]:  # [B, P], [B, 3, 3], [B, 3]
         """Pose codes, orientations and places of some frames."""
         roots = rotation(self.variables["turns"][frames]) @ self.start.roots[frames]
-        return self.variables["poses"][frames] / self.config.pose_scale, roots, self.variables["places"][frames]
+        return self.variables["poses"][frames] / self.pose_scale, roots, self.variables["places"][frames]
 
     def set_rates(self) -> None:
         """The learning rates of the next iteration: halved after each of equal shares of all iterations."""

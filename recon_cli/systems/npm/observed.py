@@ -43,8 +43,11 @@ class Observed:
     @staticmethod
     def joined(parts: Sequence[Observed]) -> Observed:
         """Frames of the same camera together."""
-        fields = ("points", "depth", "beyond", "nearest")
-        return Observed(*(torch.cat([getattr(part, name) for part in parts]) for name in fields), parts[0].K)
+
+        def together(name: str) -> Tensor:
+            return torch.cat([getattr(part, name) for part in parts])
+
+        return Observed(together("points"), together("depth"), together("beyond"), together("nearest"), parts[0].K)
 
     def pixels(self, points: Tensor) -> tuple[Tensor, Tensor]:  # [B, V, 3] -> [B, V, 2], [B, V]
         """Where points fall in the picture [px], and the index of that pixel in a flattened map, kept within the picture."""
@@ -78,7 +81,9 @@ def observed(depth: Tensor, K: Tensor, *, unit: float, points: int, longest: int
     chosen = surface[order.repeat(-(-points // len(order)))[:points]]
     step = -(-max(depth.shape) // longest)
     small, small_K = _thinned(depth / unit, step), _thinned_intrinsics(K, step)
-    distance, nearest = distance_transform_edt((small == 0).numpy(), return_indices=True)
+    found = distance_transform_edt((small == 0).numpy(), return_indices=True)
+    assert isinstance(found, tuple)
+    distance, nearest = found
     return Observed(
         points=chosen[None].float(),
         depth=small[None].float(),

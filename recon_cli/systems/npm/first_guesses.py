@@ -11,10 +11,12 @@ from torch import Tensor
 from recon_cli.core.errors import InputError
 from recon_cli.systems.npm.depth_encoder import DepthEncoder
 from recon_cli.systems.npm.postures import Postures
-from recon_cli.systems.npm.training_views import CELLS, Begun, TrainingViews
+from recon_cli.systems.npm.training_views import CELLS, Begun, Half, TrainingViews
 
 VIEWS = ("mean", "axes", "pictures", "poses", "roots", "extents")
-HALF = ("axes", "pictures", "extents")
+ABOUT_FACE = ((-1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, -1.0))
+"""Half a turn about the vertical of a level camera."""
+SHORT = ("axes", "pictures", "extents")
 """Kept in half precision."""
 
 
@@ -30,13 +32,16 @@ class FirstGuesses:
     views: TrainingViews
     encoder: DepthEncoder | None
 
-    def __call__(self, points: Tensor, up: Tensor, count: int) -> Begun:  # [N, 3], [3]
-        """The ``count`` nearest training views, and behind them the encoder's guess; distances and unit as ``TrainingViews.nearest``."""
+    def __call__(self, points: Tensor, up: Tensor, count: int, half: Half | None = None) -> Begun:  # [N, 3], [3]
+        """The ``count`` nearest training views, and behind them the encoder's guess, of one half if one is given; distances and unit as
+        ``TrainingViews.nearest``."""
         seen = self.views.seen(points, up)
-        begun = self.views.nearest(seen, count)
+        begun = self.views.nearest(seen, count, half)
         if self.encoder is None:
             return begun
         poses, roots = self.encoder(seen.picture[None])
+        if half is not None and not bool(half.holds(roots)):
+            roots = self.views.turns.new_tensor(ABOUT_FACE) @ roots
         guess = Postures(poses, seen.upright.T @ roots, torch.zeros(1, 3))
         return Begun(
             Postures.joined([begun.postures, guess]),
@@ -47,7 +52,7 @@ class FirstGuesses:
     def tensors(self) -> dict[str, Tensor]:
         """By name, the large ones in half precision."""
         found = {f"views.{name}": getattr(self.views, name) for name in VIEWS}
-        found = {name: value.half() if name.removeprefix("views.") in HALF else value for name, value in found.items()}
+        found = {name: value.half() if name.removeprefix("views.") in SHORT else value for name, value in found.items()}
         if self.encoder is not None:
             found["encoder.scale"] = self.encoder.scale
             for number, (weight, bias) in enumerate(zip(self.encoder.weights, self.encoder.biases, strict=True)):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -27,6 +28,7 @@ from recon_cli.systems.npm.frame_quality import explained
 from recon_cli.systems.npm.motion_gaps import filled
 from recon_cli.systems.npm.observed import Observed, depth_points, observed
 from recon_cli.systems.npm.postures import Postures
+from recon_cli.systems.npm.training_views import Half
 
 SCORES = ("spread", "deviation", "energy", "residual", "unexplained", "overhang")
 
@@ -41,6 +43,7 @@ class _State:
         postures: of the frames, those that were not solved yet as they come.
         scores: rows named by ``SCORES``, shape [6, T].
         done: windows solved, then windows settled.
+        half: which way bodies face, an index into what is tried.
     """
 
     shape: Tensor
@@ -48,15 +51,17 @@ class _State:
     postures: Postures
     scores: Tensor
     done: int
+    half: int
 
     def tensors(self) -> dict[str, Tensor]:
         state = {"shape": self.shape, "unit": torch.tensor(self.unit, dtype=torch.float64), "scores": self.scores}
-        return state | {name: getattr(self.postures, name) for name in ("poses", "roots", "places")} | {"done": torch.tensor(self.done)}
+        state |= {"done": torch.tensor(self.done), "half": torch.tensor(self.half)}
+        return state | {name: getattr(self.postures, name) for name in ("poses", "roots", "places")}
 
     @staticmethod
     def of(tensors: Mapping[str, Tensor]) -> _State:
         postures = Postures(tensors["poses"], tensors["roots"], tensors["places"])
-        return _State(tensors["shape"], float(tensors["unit"]), postures, tensors["scores"], int(tensors["done"]))
+        return _State(tensors["shape"], float(tensors["unit"]), postures, tensors["scores"], int(tensors["done"]), int(tensors["half"]))
 
 
 def fit(
@@ -113,11 +118,16 @@ class _Sequence:
         return self._result(state)
 
     def _first_shape(self) -> _State:
-        count = len(self.present)
-        chosen = spread_over(range(count), self.config.shape_frames)
+        count, chosen = len(self.present), self._chosen()
         begin = Estimate(torch.zeros(self.model.shape_size), _nowhere(self.model, 1))
-        estimate = self.solver.apart(self._seen(chosen), self._starts(chosen), begin, free=self.free)
-        return _State(estimate.shape, estimate.unit, _nowhere(self.model, count), torch.zeros(len(SCORES), count), 0)
+        seen = self._seen(chosen)
+        found = [self.solver.apart(seen, self._starts(chosen, half), begin, free=self.free) for half in self._halves]
+        best = min(range(len(found)), key=lambda index: self.solver.shape_energy(found[index], seen))
+        scores = torch.zeros(len(SCORES), count)
+        return _State(found[best].shape, found[best].unit, _nowhere(self.model, count), scores, 0, best)
+
+    def _chosen(self) -> list[int]:
+        return spread_over(range(len(self.present)), self.config.shape_frames)
 
     def _next(self, state: _State) -> _State:
         count = len(self.windows)
@@ -132,7 +142,7 @@ class _Sequence:
         known = self.config.overlap if number else 0
         begin = Estimate(state.shape, _nowhere(self.model, 1), state.unit)
         before = state.postures[window[:known]] if known else None
-        found = self.solver(self._seen(window), self._starts(window), begin, before=before)
+        found = self.solver(self._seen(window), self._starts(window, self._halves[state.half]), begin, before=before)
         scores = state.scores.clone()
         scores[SCORES.index("spread"), window] = found.spread
         return replace(state, postures=state.postures.replaced(window, found.estimate.postures), scores=scores)
@@ -170,12 +180,26 @@ class _Sequence:
             found.append(observed(self.frames.depth(frame), self.frames.K, unit=self.begin.unit, **draws))
         return Observed.joined(found)
 
-    def _starts(self, chosen: Sequence[int]) -> list[Postures]:
-        found = []
-        for index in chosen:
-            points = depth_points(self.frames.depth(self.present[index]), self.frames.K.float())
-            found.append(starts_of(self.guesses(points, self.begin.up, self.config.starts)))
-        return found
+    @cached_property
+    def _halves(self) -> list[Half | None]:
+        """Which ways bodies may face: as each frame likes, all about the same, all the other way.
+
+        From behind, a body is much like one from the front, and with a shape of its own it may hide that to the end.
+        """
+        if not self.config.both_ways:
+            return [None]
+        views = self.guesses.views
+        seen = [views.seen(self._points(index), self.begin.up) for index in self._chosen()]
+        nearest = [views.nearest(one, 1) for one in seen]
+        surest = min(range(len(seen)), key=lambda index: float(nearest[index].distances[0]))
+        reference = seen[surest].upright @ nearest[surest].postures.roots[0]
+        return [None, Half(reference, is_opposite=False), Half(reference, is_opposite=True)]
+
+    def _points(self, index: int) -> Tensor:  # [N, 3]
+        return depth_points(self.frames.depth(self.present[index]), self.frames.K.float())
+
+    def _starts(self, chosen: Sequence[int], half: Half | None = None) -> list[Postures]:
+        return [starts_of(self.guesses(self._points(index), self.begin.up, self.config.starts, half)) for index in chosen]
 
     def _result(self, state: _State) -> Fitted:
         count = len(self.frames)

@@ -29,6 +29,7 @@ class FitConfig(Recipe):
     longest: int = Field(default=256, ge=32, description="silhouettes are thinned to this many pixels a side")
     vertices: int = Field(default=1300, ge=50, description="vertices of the model in the finest steps")
     starts: int = Field(default=4, ge=1, le=64, description="nearest training views that a frame is begun from")
+    both_ways: bool = Field(default=True, description="whether the shape is also sought with all bodies facing one way, and the other")
     start_scales: tuple[float, ...] = Field(default=(0.05, 0.035, 0.025, 0.02), description="scale of each step from a start")
     joint_scales: tuple[float, ...] = Field(default=(0.02, 0.015, 0.01, 0.008, 0.006), description="of each step on all frames of a window")
     track_scales: tuple[float, ...] = Field(default=(0.02, 0.012, 0.008, 0.006), description="of each step from a neighbour's pose")

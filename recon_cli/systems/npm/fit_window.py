@@ -90,6 +90,12 @@ class WindowFitter:
             estimate = self.middle.step(estimate, seen, scale, free=free)
         return self.settled(estimate, seen, free=free, is_motion=False)
 
+    def shape_energy(self, estimate: Estimate, seen: Observed) -> float:
+        """Median of the frames' energies and the shape's prior [squared box]: which of several shapes explains most frames."""
+        scale, terms = self.config.track_scales[-1], self.config.terms
+        prior = terms.shape * scale**2 / terms.count * float(estimate.shape.square().sum())
+        return float(self.fine.energy(estimate, seen, scale).median()) + prior / len(seen)
+
     def _stepped_starts(self, seen: Observed, starts: Sequence[Postures], begin: Estimate, free: Free) -> list[Estimate]:
         found = []
         for rank in range(len(starts[0])):

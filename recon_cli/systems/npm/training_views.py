@@ -80,14 +80,36 @@ class TrainingViews:
         level = points @ upright.T
         return Seen((depth_picture(level[None])[0] - self.mean) @ self.axes.T, upright, float(extent(level)))
 
-    def nearest(self, seen: Seen, count: int) -> Begun:
-        """Where to begin a frame: the ``count`` views most like it, each of another training pose, nearest first."""
+    def nearest(self, seen: Seen, count: int, half: Half | None = None) -> Begun:
+        """Where to begin a frame: the ``count`` views most like it, each of another training pose and of a half if one is given,
+        nearest first."""
         distance = torch.cdist(seen.picture[None], self.pictures)[0].reshape(-1, self.sides)
+        if half is not None:
+            distance = distance.masked_fill(~half.holds(self.turns @ self.roots[:, None]), torch.inf)
         by_pose, side = distance.min(dim=1)
         least = by_pose.argsort(stable=True)[:count]
         roots = seen.upright.T @ self.turns[side[least]] @ self.roots[least]
         units = seen.extent / self.extents[least, side[least]]
         return Begun(Postures(self.poses[least], roots, torch.zeros(len(least), 3)), by_pose[least], units)
+
+
+@dataclass(frozen=True)
+class Half:
+    """Bodies that face the way of a reference, or the other way.
+
+    Attributes:
+        reference: orientation of a root in a level camera's axes, shape [3, 3].
+        is_opposite: which half.
+    """
+
+    reference: Tensor
+    is_opposite: bool
+
+    def holds(self, roots: Tensor) -> Tensor:  # [..., 3, 3] -> [...]
+        """Whether orientations in a level camera's axes are of this half: less than a quarter turn about the vertical, or more."""
+        turn = roots @ self.reference.T
+        # The cosine of the turn about y that is nearest to a rotation has the sign of this sum.
+        return (turn[..., 0, 0] + turn[..., 2, 2] > 0) != self.is_opposite
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import torch
 from recon_cli.core.errors import InputError
 from recon_cli.systems.npm.first_guesses import FirstGuesses
 from recon_cli.systems.npm.skinning import rotation
-from recon_cli.systems.npm.training_views import depth_picture, level_camera, shortest_rotation
+from recon_cli.systems.npm.training_views import Half, depth_picture, level_camera, shortest_rotation
 from tests.systems.npm.tube import tubes
 from tests.systems.npm.tube_frames import learned_tubes
 
@@ -68,3 +68,16 @@ def test_views_that_do_not_fit_are_refused(name: str) -> None:
         FirstGuesses.of({key: value for key, value in tensors.items() if key != name}, model.pose_size, path="x")
     with pytest.raises(InputError, match="do not fit"):
         FirstGuesses.of(tensors | {name: tensors[name] * math.nan}, model.pose_size, path="x")
+
+
+@pytest.mark.parametrize("is_opposite", [False, True])
+def test_guesses_of_a_half_face_its_way(is_opposite: bool) -> None:
+    _, _, guesses = learned_tubes()
+    points = tubes(identities=6, poses=40).registered.posed[12] @ level_camera(torch.tensor([0.0, 1.0, 0.0])).T
+    up = torch.tensor([0.0, -1.0, 0.0])
+    reference = guesses(points, up, 1).postures.roots[0]
+    half = Half(reference, is_opposite)
+    roots = guesses(points, up, 5, half).postures.roots
+    assert bool(half.holds(roots).all())
+    forward = (roots @ reference.T)[:, 0, 0] + (roots @ reference.T)[:, 2, 2]
+    assert bool((forward < 0).all()) == is_opposite

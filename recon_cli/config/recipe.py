@@ -199,6 +199,8 @@ def _problem(detail: Any, model: type[Recipe], sources: Mapping[tuple[str, ...],
     message = "a group of keys" if detail["type"] == "model_type" else detail["msg"]
     for opening in ("Input should be ", "Value error, "):
         message = message.removeprefix(opening)
+    if detail["type"] == "value_error" and isinstance(detail["input"], dict):  # of keys that do not go together: the message says which
+        return origin, f"in {name}, {message}"
     return origin, f"{name} is {json.dumps(detail['input'], default=str)}; expected {message}"
 
 

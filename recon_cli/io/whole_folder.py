@@ -20,6 +20,8 @@ def check_new_folder(path: PathText, *, overwrite: bool, contents: Sequence[str]
     Raises:
         InputError: as ``whole_folder``.
     """
+    if str(path) == "-":
+        raise InputError("a folder cannot go to stdout, expected a folder", path=path, hint="choose another output folder")
     folder = Path(os.path.realpath(path))
     if folder.exists() and not folder.is_dir():
         raise InputError("is a file, expected a folder", path=path, hint="choose another output folder")

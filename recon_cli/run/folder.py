@@ -55,6 +55,8 @@ def plan_run(path: Path, *, overwrite: bool = False, resume: bool = True, fresh:
     Raises:
         InputError: the folder holds something that these switches do not allow to be replaced.
     """
+    if str(path) == "-":
+        raise InputError("a run cannot go to stdout; expected a folder", path=path, hint="choose another -o")
     if path.exists() and not path.is_dir():
         raise InputError("is a file; expected a folder, or a name that is free", path=path, hint="choose another -o")
     record = _record_of(path)

@@ -181,7 +181,20 @@ def _maps(place: Path) -> tuple[Path, ...]:
     for first, second in pairwise(maps):
         if first.stem == second.stem:
             raise InputError(f"holds both {first.name} and {second.name}", path=place, hint="keep one depth map a frame in the folder")
+    _expect_beside(maps, files, place)
     return tuple(maps)
+
+
+def _expect_beside(maps: Sequence[Path], files: Sequence[Path], place: Path) -> None:
+    """Pictures beside maps have the maps' names; others may be frames."""
+    known = {file.stem for file in maps}
+    others = [file.name for file in files if file.stem not in known]
+    if others:
+        raise InputError(
+            f"holds {len(maps)} {maps[0].suffix} files and {len(others)} pictures of other names ({others[0]}); expected one kind",
+            path=place,
+            hint="convert them to one kind, or move what is no frame elsewhere",
+        )
 
 
 def _masks(folder: Path, maps: Sequence[Path]) -> tuple[Path, ...]:

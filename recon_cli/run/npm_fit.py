@@ -27,7 +27,7 @@ from recon_cli.run.npm_inputs import FitSources, FolderFrames, load_frames
 from recon_cli.run.npm_model_file import ModelFile, read_model_file
 from recon_cli.run.npm_outputs import FittedBody, write_body
 from recon_cli.run.npm_overlay import FILM, draw_overlays
-from recon_cli.run.npm_solve import Solver, first_guesses, solve
+from recon_cli.run.npm_solve import Solver, check_solver, first_guesses, solve
 from recon_cli.run.origin import RunFacts, library_versions, title_of
 from recon_cli.run.report import write_page
 from recon_cli.run.signals import StopSignals
@@ -125,6 +125,7 @@ def fit(job: FitJob, display: Display, *, solver: Solver = solve) -> dict[str, A
 def _model(job: FitJob) -> ModelFile:
     """The model, with what fits begin from."""
     model = read_model_file(job.model)
+    check_solver(model, job.recipe)
     first_guesses(model)
     return model
 

@@ -220,11 +220,11 @@ def _survey(files: DepthFiles, shape: torch.Size, note: Note) -> list[np.ndarray
     """Some frames, spread over the sequence; all are read once, so that a fit does not end at the last one.
 
     Raises:
-        InputError: a map is damaged, of another size, or has no valid depth but some that are not.
+        InputError: a map is damaged, of another size, or no map has a valid depth but some that are not.
     """
     count = len(files.maps)
     chosen = set(np.linspace(0, count - 1, min(count, SAMPLED)).round().astype(int).tolist())
-    sampled, bad = [], []
+    sampled, bad, has_depth = [], [], False
     for frame, file in enumerate(files.maps):
         raw = files.raw(frame)
         if raw.shape != shape:
@@ -233,14 +233,15 @@ def _survey(files: DepthFiles, shape: torch.Size, note: Note) -> list[np.ndarray
         depth, wrong = cleaned(raw)
         if wrong:
             bad.append(file.stem)
-            if not bool((depth > 0).any()):
-                raise InputError(
-                    f"has no valid depth: {wrong} of {raw.numel()} values are NaN, infinite or negative",
-                    path=file,
-                    hint="expected positive z-depths, and 0 where nothing is seen; write the map again, or take it out",
-                )
+        has_depth = has_depth or bool((depth > 0).any())
         if frame in chosen:
             sampled.append(depth.numpy())
+    if bad and not has_depth:
+        raise InputError(
+            f"has no valid depth: every pixel of {count} maps is NaN, infinite, negative or 0",
+            path=files.maps[0].parent,
+            hint="expected positive z-depths, and 0 where nothing is seen; write the maps again",
+        )
     if bad:
         note(f"{len(bad)} of {count} depth maps have NaN, infinite or negative values, which count as nothing: {_some(bad)}")
     return sampled

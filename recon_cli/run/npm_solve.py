@@ -19,6 +19,7 @@ from recon_cli.systems.npm.first_guesses import FirstGuesses
 from recon_cli.systems.npm.fit import fit
 from recon_cli.systems.npm.fitted import Fitted
 from recon_cli.systems.npm.network_model import NetworkModel
+from recon_cli.systems.npm.parametric_model import ParametricModel
 from recon_cli.systems.npm.published_fit import fit_published
 from recon_cli.systems.npm.published_start import published_start
 
@@ -73,11 +74,11 @@ def solve(
     settings: dict[str, Any] = {"seed": seed, "hooks": hooks, "resume": resume}
     if recipe.solver == "published":
         return _published(model, guesses, frames, recipe, is_scale_known=is_scale_known, device=device, **settings)
-    if not isinstance(model.model, BodyModel):
-        raise InputError("is no skinned model, which this solver needs", path=model.path, hint="fit it with --recipe npm_paper")
+    body = check_solver(model, recipe)
+    assert isinstance(body, BodyModel)
     if device.type != "cpu":
         hooks.note("this solver computes on the CPU: its steps are small and many")
-    return fit(model.model, guesses, frames, recipe.fit, is_scale_known=is_scale_known, **settings)
+    return fit(body, guesses, frames, recipe.fit, is_scale_known=is_scale_known, **settings)
 
 
 def _published(
@@ -99,6 +100,17 @@ def _published(
     moved = body.to(device) if isinstance(body, BodyModel | NetworkModel) else body
     found = fit_published(moved, frames, start, recipe.published, device=device, **settings)
     return replace(found.fitted, up=up)
+
+
+def check_solver(model: ModelFile, recipe: NpmRecipe) -> ParametricModel:
+    """The model, if the recipe's solver takes one of its kind.
+
+    Raises:
+        InputError: it does not.
+    """
+    if recipe.solver == "newton" and not isinstance(model.model, BodyModel):
+        raise InputError("is no skinned model, which this solver needs", path=model.path, hint="fit it with --recipe npm_paper")
+    return model.model
 
 
 def first_guesses(model: ModelFile) -> FirstGuesses:

@@ -215,6 +215,9 @@ def _warnings(found: Mapping[str, Any]) -> list[str]:
     bad = [f"{name} ({1000 * error:.1f})" for name, error in errors.items() if error > bound]
     unreached = [f"{name} ({1000 * error:.0f})" for name, error in found["farthest"].items() if error > UNREACHED]
     warnings = []
+    for space in ("shape", "pose"):
+        if not found[f"{space}_size"]:
+            warnings.append(f"The model has no space of {space}s: the bodies have one {space}. Train on more of them.")
     if bad:
         warnings.append(
             f"The template fits some identities far worse than the median one; mean distance in thousandths of the box: {_some(bad)}."

@@ -47,7 +47,7 @@ def test_training_writes_model_template_figures_and_report(finished, bodies):
     found = read_model_file(finished)
     assert isinstance(found.model, BodyModel)
     assert (found.training["shapes"].shape[0], found.training["identity"].tolist()) == (4, [k for k in range(4) for _ in range(4)])
-    assert found.training["poses"].shape == (16, found.model.pose_size)
+    assert found.starts["views.poses"].shape == (16, found.model.pose_size)
     assert json.loads(found.texts["origin"])["recipe"]["skin"]["rounds"] == 2
     template = read_mesh(finished / "out" / "template.ply")
     # The tubes are 1.7 to 2.3 long, along x, and their middle is at 5, 5, 5.

@@ -107,9 +107,27 @@ def test_values_that_are_no_depth_count_as_nothing_and_are_told(bodies, tmp_path
     assert any("1 of 4 depth maps have NaN" in note and "001" in note for note in notes)
 
 
-def test_a_map_without_any_valid_depth_is_named(bodies, tmp_path):
-    with pytest.raises(InputError, match=r"002\.exr: has no valid depth: 19200 of 19200 values are NaN"):
-        load(write_sequence(tmp_path / "scene", [*bodies[:2], np.full_like(bodies[0], np.nan)]))
+@pytest.mark.parametrize("value", [np.nan, -1.0])
+def test_a_map_without_any_valid_depth_is_an_empty_frame(bodies, tmp_path, value):
+    notes = []
+    frames = load(write_sequence(tmp_path / "scene", [*bodies[:2], np.full_like(bodies[0], value)]), notes=notes)
+    assert frames.empty == (2,)
+    assert any("1 of 3 depth maps have NaN" in note and "002" in note for note in notes)
+
+
+def test_maps_without_any_valid_depth_at_all_are_refused(bodies, tmp_path):
+    with pytest.raises(InputError, match="has no valid depth: every pixel of 2 maps is NaN, infinite, negative or 0"):
+        load(write_sequence(tmp_path / "scene", [np.full_like(bodies[0], np.nan)] * 2))
+
+
+def test_frames_of_two_kinds_are_refused(bodies, tmp_path):
+    scene = write_sequence(tmp_path / "scene", bodies)
+    folder = next(path for path in scene.rglob("*.exr")).parent
+    (folder / "000.png").write_bytes(b"a coloured picture of a map")
+    load(scene)
+    (folder / "900.png").write_bytes(b"perhaps a frame")
+    with pytest.raises(InputError, match=r"holds 4 \.exr files and 1 pictures of other names \(900\.png\)"):
+        load(scene)
 
 
 def test_a_frame_without_the_body_stays_as_an_empty_one(bodies, tmp_path):

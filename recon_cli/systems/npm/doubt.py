@@ -8,8 +8,8 @@ from torch import Tensor
 
 from recon_cli.systems.npm.fitted import FrameQuality
 
-UNEXPLAINED, OVERHANG = 0.05, 0.05
-SPREAD, DEVIATION = 0.05, 0.012
+UNEXPLAINED, OVERHANG = 0.02, 0.05
+SPREAD, DEVIATION = 0.05, 0.009
 
 
 def quality_of(scores: Mapping[str, Tensor]) -> FrameQuality:

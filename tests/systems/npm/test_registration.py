@@ -127,7 +127,8 @@ class Legged:
         raise AssertionError
 
 
-def test_a_template_without_webs_is_chosen():
-    config = TemplateConfig(vertices=5000, samples=200, rounds=1, stages=CONFIG.stages[:1])
-    found = register(Legged(), config, poses=1, seed=0, hooks=NoHooks())
-    assert len(found.template.vertices) == 2 * len(tube().vertices)
+def test_the_template_has_webs_or_none_as_the_recipe_says():
+    for member, has_web in (("slender", False), ("stout", True)):
+        config = TemplateConfig(vertices=5000, samples=200, rounds=1, stages=CONFIG.stages[:1], member=member)
+        found = register(Legged(), config, poses=1, seed=0, hooks=NoHooks())
+        assert (len(found.template.vertices) != 2 * len(tube().vertices)) == has_web

@@ -91,10 +91,13 @@ class WindowFitter:
         return self.settled(estimate, seen, free=free, is_motion=False)
 
     def shape_energy(self, estimate: Estimate, seen: Observed) -> float:
-        """Median of the frames' energies and the shape's prior [squared box]: which of several shapes explains most frames."""
+        """Median of the frames' energies and the shape's prior: which of several shapes explains most frames.
+
+        In squared boxes of the beginning: in those of the estimate a scene that is thought larger would be explained better.
+        """
         scale, terms = self.config.track_scales[-1], self.config.terms
         prior = terms.shape * scale**2 / terms.count * float(estimate.shape.square().sum())
-        return float(self.fine.energy(estimate, seen, scale).median()) + prior / len(seen)
+        return estimate.unit**2 * (float(self.fine.energy(estimate, seen, scale).median()) + prior / len(seen))
 
     def _stepped_starts(self, seen: Observed, starts: Sequence[Postures], begin: Estimate, free: Free) -> list[Estimate]:
         found = []

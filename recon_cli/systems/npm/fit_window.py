@@ -93,9 +93,10 @@ class WindowFitter:
     def shape_energy(self, estimate: Estimate, seen: Observed) -> float:
         """Median of the frames' energies and the shape's prior: which of several shapes explains most frames.
 
-        In squared boxes of the beginning: in those of the estimate a scene that is thought larger would be explained better.
+        In squared boxes of the beginning, and with one scale in them: in those of the estimate a scene that is thought larger would be
+        explained better.
         """
-        scale, terms = self.config.track_scales[-1], self.config.terms
+        scale, terms = self.config.track_scales[-1] / estimate.unit, self.config.terms
         prior = terms.shape * scale**2 / terms.count * float(estimate.shape.square().sum())
         return estimate.unit**2 * (float(self.fine.energy(estimate, seen, scale).median()) + prior / len(seen))
 

@@ -72,3 +72,10 @@ def starts_of(begun: Begun) -> Postures:
     """Postures to step from."""
     found = begun.postures
     return Postures(found.poses.clamp(-LARGEST_CODE, LARGEST_CODE), found.roots, found.places)
+
+
+def place_before(body: Tensor, depth: Tensor) -> Tensor:  # [V, 3], [N, 3] -> [3]
+    """The move that gives what faces the camera of a body the middle of the depth's box, and its median depth."""
+    place = (depth.amin(dim=0) + depth.amax(dim=0) - body.amin(dim=0) - body.amax(dim=0)) / 2
+    place[2] = depth[:, 2].median() - body[:, 2].median()
+    return place

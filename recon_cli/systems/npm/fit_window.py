@@ -10,6 +10,7 @@ from torch import Tensor
 
 from recon_cli.systems.npm.body_model import BodyModel
 from recon_cli.systems.npm.fit_config import FitConfig
+from recon_cli.systems.npm.fit_start import place_before
 from recon_cli.systems.npm.fit_steps import HELD, Estimate, Free, Stepper
 from recon_cli.systems.npm.limbs import Limbs
 from recon_cli.systems.npm.observed import Observed
@@ -114,12 +115,7 @@ class WindowFitter:
         """With places so that what faces the camera has the middle of the depth's box, and its median depth."""
         vertices = self.coarse.motion.whole(begin.shape, replace(postures, places=torch.zeros_like(postures.places)))
         facing = surface_normals(vertices, self.model.faces)[..., 2] < 0
-        places = []
-        for frame, depth in enumerate(seen.points / begin.unit):
-            body = vertices[frame][facing[frame]]
-            place = (depth.amin(dim=0) + depth.amax(dim=0) - body.amin(dim=0) - body.amax(dim=0)) / 2
-            place[2] = depth[:, 2].median() - body[:, 2].median()
-            places.append(place)
+        places = [place_before(vertices[frame][facing[frame]], depth) for frame, depth in enumerate(seen.points / begin.unit)]
         return replace(postures, places=torch.stack(places))
 
     def _energies(self, seen: Observed, candidates: Sequence[Estimate]) -> Tensor:  # [B, C]
@@ -165,7 +161,6 @@ class WindowFitter:
         """Distance from the best candidate that is something else, where it explains the depth nearly as well."""
         config = self.config
         own = self._points(estimate)
-        # Candidates were solved with shapes of their own; they go on with the one that was found.
         apart = torch.stack([_distance(self._points(replace(other, shape=estimate.shape)), own) for other in candidates], dim=1)
         energies = self._energies(seen, candidates).masked_fill(apart < config.different, torch.inf)
         has_other = energies.isfinite().any(dim=1)

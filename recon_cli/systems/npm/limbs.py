@@ -25,7 +25,7 @@ class Mended:
 
     Attributes:
         estimate: of all frames.
-        frames: which were changed.
+        frames: some of those that were changed, to hand on from.
     """
 
     estimate: Estimate

@@ -8,7 +8,7 @@ from recon_cli.core.mesh import Mesh
 from recon_cli.core.normals import vertex_normals
 from recon_cli.systems.npm.depth_frames import DepthFrames
 from recon_cli.systems.npm.first_guesses import FirstGuesses
-from recon_cli.systems.npm.fit_start import beginning, present_frames, starts_of
+from recon_cli.systems.npm.fit_start import beginning, place_before, present_frames, starts_of
 from recon_cli.systems.npm.motion_gaps import filled
 from recon_cli.systems.npm.observed import depth_points
 from recon_cli.systems.npm.parametric_model import ParametricModel
@@ -44,7 +44,5 @@ def published_start(
 def _put_there(postures: Postures, body: Mesh, points: Tensor) -> Postures:  # 1 frame; [N, 3]
     """With the place at which what faces the camera has the middle of the depth's box, and its median depth."""
     facing = vertex_normals(body.vertices, body.faces)[:, 2] < 0
-    seen = body.vertices[facing]
-    place = (points.amin(dim=0) + points.amax(dim=0) - seen.amin(dim=0) - seen.amax(dim=0)) / 2
-    place[2] = points[:, 2].median() - seen[:, 2].median()
+    place = place_before(body.vertices[facing], points)
     return Postures(postures.poses, postures.roots, place[None].detach())

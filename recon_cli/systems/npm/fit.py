@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import torch
 from torch import Tensor
@@ -105,6 +105,8 @@ class _Sequence:
         self.free = Free(unit=not is_scale_known)
         self.solver = WindowFitter(model, config, seed=seed)
         self.windows = _windows(len(self.present), config.window, config.overlap)
+        # A window's frames are asked for several times while it is solved; reading one may mean to tell the body from a room again.
+        self._depth = lru_cache(maxsize=max(config.window, config.shape_frames))(lambda index: frames.depth(self.present[index]))
 
     def fitted(self, hooks: Hooks, resume: Mapping[str, Tensor] | None) -> Fitted:
         state = _State.of(resume) if resume is not None else self._first_shape()
@@ -166,7 +168,7 @@ class _Sequence:
         scores[SCORES.index("energy"), window] = self.solver.fine.energy(estimate, seen, config.track_scales[-1])
         vertices = self.solver.fine.motion.whole(estimate.shape, estimate.postures)
         for index, frame in enumerate(window):
-            depth = self.frames.depth(self.present[frame]) / (self.begin.unit * estimate.unit)
+            depth = self._depth(frame) / (self.begin.unit * estimate.unit)
             how = explained(vertices[index], self.model.faces, depth, self.frames.K)
             scores[SCORES.index("residual") :, frame] = torch.tensor([how.residual, how.unexplained, how.overhang])
         return replace(state, postures=state.postures.replaced(window, estimate.postures), scores=scores)
@@ -177,7 +179,7 @@ class _Sequence:
         for index in chosen:
             frame = self.present[index]
             draws = {"points": config.points, "longest": config.longest, "seed": self.seed + frame}
-            found.append(observed(self.frames.depth(frame), self.frames.K, unit=self.begin.unit, **draws))
+            found.append(observed(self._depth(index), self.frames.K, unit=self.begin.unit, **draws))
         return Observed.joined(found)
 
     @cached_property
@@ -196,7 +198,7 @@ class _Sequence:
         return [None, Half(reference, is_opposite=False), Half(reference, is_opposite=True)]
 
     def _points(self, index: int) -> Tensor:  # [N, 3]
-        return depth_points(self.frames.depth(self.present[index]), self.frames.K.float())
+        return depth_points(self._depth(index), self.frames.K.float())
 
     def _starts(self, chosen: Sequence[int], half: Half | None = None) -> list[Postures]:
         return [starts_of(self.guesses(self._points(index), self.begin.up, self.config.starts, half)) for index in chosen]

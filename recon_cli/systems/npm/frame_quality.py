@@ -10,6 +10,7 @@ from torch import Tensor
 
 from recon_cli.core.closest_points import closest_in_triangles
 from recon_cli.core.normals import face_cross_products
+from recon_cli.systems.npm.observed import depth_points
 
 MOST_POINTS = 2000
 """Points of a depth map that are looked at, spread evenly over the pixels of the body."""
@@ -57,16 +58,6 @@ def explained(
         unexplained=float((distance > FAR).mean()),
         overhang=_overhang(corners.numpy(), values.numpy(), matrix.numpy()),
     )
-
-
-def depth_points(depth: Tensor, K: Tensor, most: int) -> Tensor:  # [H, W], [3, 3] -> [N, 3]
-    """Points of a depth map in the camera's axes, at most so many, evenly chosen from the pixels that have depth, row by row."""
-    rows, columns = torch.nonzero(depth > 0, as_tuple=True)
-    if len(rows) > most:
-        chosen = (torch.arange(most, device=rows.device) * len(rows)) // most
-        rows, columns = rows[chosen], columns[chosen]
-    pixels = torch.stack([columns + 0.5, rows + 0.5, torch.ones_like(rows)], dim=1).to(depth)
-    return pixels @ torch.linalg.inv(K).to(depth).T * depth[rows, columns][:, None]
 
 
 def _distance_to_front(points: np.ndarray, vertices: Tensor, faces: Tensor) -> np.ndarray:  # [N, 3], [V, 3], [F, 3] -> [N]

@@ -93,9 +93,12 @@ def observed(depth: Tensor, K: Tensor, *, unit: float, points: int, longest: int
     )
 
 
-def depth_points(depth: Tensor, K: Tensor) -> Tensor:  # [H, W], [3, 3] -> [N, 3]
-    """Points of all pixels that have a depth, in the camera's axes."""
+def depth_points(depth: Tensor, K: Tensor, most: int | None = None) -> Tensor:  # [H, W], [3, 3] -> [N, 3]
+    """Points of the pixels that have a depth, row by row, in the camera's axes and K's precision; of all, or of at most so many, evenly."""
     rows, columns = torch.nonzero(depth > 0, as_tuple=True)
+    if most is not None and len(rows) > most:
+        chosen = (torch.arange(most, device=rows.device) * len(rows)) // most
+        rows, columns = rows[chosen], columns[chosen]
     pixels = torch.stack([columns + 0.5, rows + 0.5, torch.ones_like(rows)], dim=-1).to(K)
     return pixels @ torch.linalg.inv(K).T * depth[rows, columns, None].to(K)
 

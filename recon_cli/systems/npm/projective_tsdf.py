@@ -7,7 +7,7 @@ from torch import Tensor
 
 from recon_cli.core.errors import InputError
 from recon_cli.core.masks import fill_holes
-from recon_cli.systems.npm.frame_quality import depth_points
+from recon_cli.systems.npm.observed import depth_points
 from recon_cli.systems.npm.published_config import DepthFieldConfig
 
 MANY = 10_000
@@ -40,7 +40,7 @@ class ProjectiveTsdf:
         if not bool((depth > 0).any()):
             raise InputError("a depth map has nothing of the body, expected at least one pixel of it")
         self._depth, self._K, self._config = depth, K.to(depth), config
-        self.points = depth_points(depth, self._K, depth.numel())
+        self.points = depth_points(depth, self._K)
         is_body = (depth > 0).cpu()
         self._is_hole = ((fill_holes(is_body, largest=config.hole) > 0) & ~is_body).to(depth.device)
         self._nearest = _Nearest(self.points, config.clamp) if config.distance == "nearest" else None

@@ -5,7 +5,8 @@ import torch
 
 from recon_cli.core.closest_points import ClosestPoints
 from recon_cli.core.mesh import Mesh
-from recon_cli.systems.npm.frame_quality import depth_points, explained
+from recon_cli.systems.npm.frame_quality import explained
+from recon_cli.systems.npm.observed import depth_points
 from tests.systems.npm.capsule import SIZE, Capsule, K, depth_of, posed, truth
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ from torch import Tensor
 
 from recon_cli.core.closed_surface import closed_mesh
 from recon_cli.core.errors import InputError
+from recon_cli.core.face_tables import first_difference
 from recon_cli.core.mesh import Mesh
 from recon_cli.core.topology import check_finite
 from recon_cli.io.atomic import PathText
@@ -21,6 +21,24 @@ from recon_cli.io.surfaces import surface_names
 
 MANIFEST = "manifest.jsonl"
 KEYS = ("id", "canonical", "meshes")
+_MOVED = "every posed mesh is the canonical one with its vertices moved"
+
+
+@dataclass(frozen=True)
+class _Topology:
+    """What the posed meshes of an identity share with its canonical one.
+
+    Attributes:
+        vertices: number of them.
+        faces: int32, shape [F, 3].
+    """
+
+    vertices: int
+    faces: Tensor
+
+    @staticmethod
+    def of(mesh: Mesh) -> _Topology:
+        return _Topology(len(mesh.vertices), mesh.faces.int())
 
 
 @dataclass(frozen=True)
@@ -36,6 +54,7 @@ class BodyFolder:
     names: tuple[str, ...]
     canonical_files: tuple[Path, ...]
     posed_files: tuple[tuple[Path, ...], ...]
+    _topologies: dict[int, _Topology] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def canonical(self, identity: int) -> Mesh:
         """The canonical mesh of an identity [scene units].
@@ -49,6 +68,7 @@ class BodyFolder:
             closed_mesh(mesh, file)
         except InputError as error:
             raise InputError(error.message, path=file, hint="a canonical mesh needs an inside: close its holes first") from error
+        self._topologies[identity] = _Topology.of(mesh)
         return mesh
 
     def pose_count(self, identity: int) -> int:
@@ -59,30 +79,41 @@ class BodyFolder:
         """The vertices of a posed mesh [scene units].
 
         Raises:
-            InputError: the file is missing or damaged, has another number of vertices than the canonical mesh, or a vertex is not finite.
+            InputError: the file is missing or damaged, has other vertices or faces than the canonical mesh, or a vertex is not finite.
         """
         file = self.posed_files[identity][pose]
         mesh = read_mesh(file, geometry_only=True)
-        expected = self._vertex_counts[identity]
-        if len(mesh.vertices) != expected:
-            raise InputError(
-                f"has {len(mesh.vertices)} vertices, expected the {expected} of {self.canonical_files[identity].name} in the same order",
-                path=file,
-                hint="every posed mesh is the canonical one with its vertices moved",
-            )
+        self._expect_same(mesh, identity, file)
         check_finite(mesh, file)
         return mesh.vertices
 
-    @cached_property
-    def _vertex_counts(self) -> tuple[int, ...]:
-        return tuple(len(read_mesh(file, geometry_only=True).vertices) for file in self.canonical_files)
+    def _expect_same(self, mesh: Mesh, identity: int, file: Path) -> None:
+        """Refuse vertices that cannot be those of the canonical mesh; their faces tell of another order."""
+        known, name = self._topology(identity), self.canonical_files[identity].name
+        for noun, seen, expected in (("vertices", mesh.vertices, known.vertices), ("faces", mesh.faces, len(known.faces))):
+            if len(seen) != expected:
+                raise InputError(f"has {len(seen)} {noun}, expected the {expected} of {name} in the same order", path=file, hint=_MOVED)
+        row = first_difference(known.faces, mesh.faces.int())
+        if row is not None:
+            own, other = (", ".join(map(str, table[row].tolist())) for table in (mesh.faces, known.faces))
+            raise InputError(
+                f"has other faces than {name}: triangle {row} joins the vertices {own}, expected {other}",
+                path=file,
+                hint=f"{_MOVED}; are they in another order?",
+            )
+
+    def _topology(self, identity: int) -> _Topology:
+        if identity not in self._topologies:
+            self._topologies[identity] = _Topology.of(read_mesh(self.canonical_files[identity], geometry_only=True))
+        return self._topologies[identity]
 
 
 def read_bodies(folder: PathText) -> BodyFolder:
     """The identities that a folder's manifest names.
 
     Raises:
-        InputError: the manifest is missing, empty or malformed, names a file that is not there or lies outside, or an identity twice.
+        InputError: the manifest is missing, empty or malformed, names a file that is not there or lies outside, or an identity twice, or
+            counts other "frames" than there are posed meshes.
     """
     place = Path(folder)
     manifest = place if place.is_file() else place / MANIFEST
@@ -104,6 +135,7 @@ def read_bodies(folder: PathText) -> BodyFolder:
         canonical.append(_file(manifest, record, "canonical", number))
         meshes = _file(manifest, record, "meshes", number)
         posed.append(tuple(meshes / name for name in surface_names(meshes)))
+        _check_count(len(posed[-1]), record.get("frames"), meshes, f"record {number} of {manifest.name}")
     return BodyFolder(tuple(names), tuple(canonical), tuple(posed))
 
 
@@ -113,6 +145,15 @@ def _check_record(record: Any, number: int, manifest: Path) -> None:
     missing = [key for key in KEYS if not isinstance(record.get(key), str) or not record[key]]
     if missing:
         raise InputError(f"record {number} has no text {' and no '.join(missing)}, expected the keys {', '.join(KEYS)}", path=manifest)
+
+
+def _check_count(count: int, frames: Any, meshes: Path, record: str) -> None:
+    if isinstance(frames, int) and count != frames:
+        raise InputError(
+            f"holds {count} posed meshes, expected the {frames} that {record} counts as its frames",
+            path=meshes,
+            hint='copy the folder again, or correct "frames" if all are there that should be',
+        )
 
 
 def _file(manifest: Path, record: dict[str, str], key: str, number: int) -> Path:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 import shlex
 import shutil
 import time
@@ -23,13 +24,13 @@ from recon_cli.io.records import append_line, read_json, write_json
 from recon_cli.run.versions import versions
 
 FORMAT = "recon-run"
-RECORD, LOCK, DONE, FAILED = "run.json", ".lock", "DONE", "FAILED"
+RECORD, COMMAND, LOCK, DONE, FAILED = "run.json", "command.txt", ".lock", "DONE", "FAILED"
 OWN_NAMES = (
     DONE,
     FAILED,
     RECORD,
     "recipe.yaml",
-    "command.txt",
+    COMMAND,
     "versions.json",
     "log.jsonl",
     "metrics.jsonl",
@@ -70,7 +71,7 @@ def plan_run(path: Path, *, overwrite: bool = False, resume: bool = True, fresh:
         return "start"
     if (path / DONE).exists():
         if not overwrite:
-            raise InputError("holds a finished run", path=path, hint="--overwrite to replace it, or choose another -o")
+            raise InputError(f"holds a finished run{_of_command(path)}", path=path, hint="--overwrite to replace it, or choose another -o")
         return "replace"
     return _plan_unfinished(path, record, replace=overwrite or fresh, resume=resume and not fresh, fingerprint=fingerprint)
 
@@ -81,7 +82,8 @@ def _plan_unfinished(path: Path, record: Mapping[str, Any], *, replace: bool, re
         return "resume"
     if replace or _has_failed_at_once(path):
         return "replace"
-    seen = "an unfinished run" if same else "an unfinished run of another recipe or other inputs"
+    whose = _of_command(path)
+    seen = f"an unfinished run{whose}" if same else f"an unfinished run{whose} with another recipe or other inputs"
     hint = "--resume to go on with it, or --fresh to start over" if same else "--fresh to start over, or choose another -o"
     raise InputError(f"holds {seen}", path=path, hint=hint)
 
@@ -154,7 +156,7 @@ class RunFolder:
         """Record what was asked for: the resolved recipe, the command line, versions, seed and device."""
         line = command if isinstance(command, str) else shlex.join(command)
         self._write_text("recipe.yaml", recipe_text)
-        self._write_text("command.txt", f"{line}\n")
+        self._write_text(COMMAND, f"{line}\n")
         write_json(self.path / "versions.json", versions())
         self._record |= {"seed": seed, "device": str(device)}
         self._save_record()
@@ -221,6 +223,16 @@ def _record_of(path: Path) -> dict[str, Any] | None:
     except InputError:
         return None
     return record if isinstance(record, dict) and record.get("format") == FORMAT else None
+
+
+def _of_command(path: Path) -> str:
+    """Words for the command whose run a folder holds, such as " of recon npm train"; nothing where it does not say."""
+    try:
+        words = [word for word in shlex.split((path / COMMAND).read_text()) if not word.startswith("-")]
+    except (OSError, ValueError):
+        return ""
+    named = " ".join(words[:3])
+    return f" of {named}" if re.fullmatch(r"recon [a-z]+ [a-z-]+", named) else ""
 
 
 def _has_failed_at_once(path: Path) -> bool:

@@ -61,6 +61,30 @@ def test_a_finished_run_is_kept_unless_it_may_be_replaced(tmp_path):
         assert not (path / "DONE").exists()
 
 
+@pytest.mark.parametrize(
+    "words", [["recon", "npm", "train", "bodies"], ["recon", "--debug", "npm", "train", "-q"], "recon npm train 'my bodies'"]
+)
+def test_whose_run_a_folder_holds_is_said(tmp_path, words):
+    with suppress(StoppedError), RunFolder.create(tmp_path / "run", fingerprint="a") as folder:
+        folder.write_header("", words, 0, "cpu")
+        (folder.checkpoints / "000001.safetensors").write_text("state")
+        raise StoppedError("stopped after frame 3")
+    with pytest.raises(InputError, match=r"holds an unfinished run of recon npm train with another recipe or other inputs$"):
+        plan_run(tmp_path / "run", fingerprint="b")
+    with RunFolder.create(tmp_path / "run", fingerprint="a") as folder:
+        folder.finish()
+    with pytest.raises(InputError, match=r"holds a finished run of recon npm train$"):
+        plan_run(tmp_path / "run", fingerprint="b")
+
+
+@pytest.mark.parametrize("text", ["", "make demo\n", "recon npm 'train\n", "recon -q\n", "recon tests/a.py b\n"])
+def test_a_folder_that_does_not_say_whose_run_it_holds_is_refused_all_the_same(tmp_path, text):
+    path = finished(tmp_path / "run")
+    (path / "command.txt").write_text(text)
+    with pytest.raises(InputError, match=r"holds a finished run$"):
+        plan_run(path)
+
+
 def test_replacing_a_run_leaves_files_that_are_not_its_own(tmp_path):
     path = finished(tmp_path / "run")
     (path / "notes.txt").write_text("mine")

@@ -92,8 +92,10 @@ def read_levels(path: PathText) -> Tensor:  # [H, W]
     pixels = _read_pixels(path, upright=False)
     if pixels.ndim != 2 or pixels.dtype != np.uint16:
         channels = 1 if pixels.ndim == 2 else pixels.shape[-1]
+        bits = 8 * pixels.dtype.itemsize
+        why = "8 bits cannot be depth" if bits == 8 else "as depths have"
         raise InputError(
-            f"has {channels} channel{'s' * (channels > 1)} of {8 * pixels.dtype.itemsize} bits, expected one of 16, as depths need",
+            f"has {channels} channel{'s' * (channels > 1)} of {bits} bits, expected one of 16: {why}",
             path=path,
             hint="give the depth maps themselves, not coloured pictures of them",
         )

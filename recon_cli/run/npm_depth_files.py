@@ -72,7 +72,7 @@ def find_files(depth: Path, *, masks: Path | None, unit: str | None) -> DepthFil
     """The depth maps of a folder, or of depth/ in a scene folder, and the masks that are given or lie beside depth/.
 
     Raises:
-        InputError: there is no depth map, two have one name, a mask is missing, or levels of pictures have no unit.
+        InputError: there is no depth map, two have one name, a mask is missing, or levels of pictures have no unit or too few bits.
         UsageError: the unit is none.
     """
     if not depth.is_dir():
@@ -82,6 +82,7 @@ def find_files(depth: Path, *, masks: Path | None, unit: str | None) -> DepthFil
     maps = _maps(place)
     factor = unit_factor(unit)
     if maps[0].suffix.lower() == LEVELS and unit is None:
+        read_levels(maps[0])  # what has 8 bits is no depth in any unit
         raise InputError(
             "holds pictures of 16 bits, whose levels have no unit of their own; expected --unit",
             path=place,

@@ -25,6 +25,11 @@ COMMON = {"mm": 1000.0, "cm": 100.0}
 UNKNOWN_LENGTH = 0.6
 """Length of a body whose scale is not known, for telling it from what is around it [median depths]."""
 
+UP_IS_LOOKED_FOR = (
+    "no floor is seen: of the picture's four sides, the one with which the frames look most like the training bodies is taken for up; "
+    "--up +y (or another axis, or camera) says it"
+)
+
 
 @dataclass(frozen=True)
 class FitSources:
@@ -110,7 +115,7 @@ def load_frames(sources: FitSources, model_box_side: float, note: Note = lambda 
     bodies.find(scale, note)
     up = up_direction(given, None if backdrop is None else backdrop.floor)
     if up is None:
-        note("which way is up is not known: give it with --up, or it is searched for")
+        note(UP_IS_LOOKED_FOR)
     return FolderFrames(files, camera, up, bodies)
 
 

@@ -190,8 +190,9 @@ def test_levels_of_pictures_need_a_unit(bodies, tmp_path):
     from PIL import Image
 
     Image.fromarray((bodies[0] * 50).astype(np.uint8)).save(tmp_path / "0.png")
-    with pytest.raises(InputError, match="1 channel of 8 bits, expected one of 16"):
-        load(tmp_path, unit="mm")
+    for unit in (None, "mm"):
+        with pytest.raises(InputError, match=r"0\.png: has 1 channel of 8 bits, expected one of 16: 8 bits cannot be depth"):
+            load(tmp_path, unit=unit)
     with pytest.raises(UsageError, match="--unit inch: expected m, cm, mm"):
         load(tmp_path, unit="inch")
 

@@ -37,6 +37,7 @@ class RunHooks:
         stop: requests to stop; None never stops.
         checkpoint_seconds: least time between two checkpoints [s].
         clock: seconds from any origin.
+        shown_as: words for numbers of the progress whose names say nothing to a person; metrics keep the names.
     """
 
     def __init__(
@@ -47,8 +48,10 @@ class RunHooks:
         stop: StopSignals | None = None,
         checkpoint_seconds: float = CHECKPOINT_SECONDS,
         clock: Callable[[], float] = time.monotonic,
+        shown_as: Mapping[str, str] | None = None,
     ) -> None:
         self._folder, self._display, self._stop = folder, display, stop
+        self._words, self._progress = shown_as or {}, {}
         self._checkpoints = Checkpoints(folder.checkpoints)
         self._interval, self._clock = checkpoint_seconds, clock
         self._pace = Pace(clock=clock)
@@ -57,16 +60,18 @@ class RunHooks:
 
     def progress(self, done: int, total: int, **numbers: float) -> None:
         """Show and log a step."""
-        self._folder.metric({"done": done, "total": total, "seconds": round(self._clock() - self._start, 3), **numbers})
-        self._display.progress(done, total, numbers, seconds_left=self._pace.seconds_left(done, total))
+        self._progress = {"done": done, "total": total}
+        self._folder.metric({**self._progress, "seconds": round(self._clock() - self._start, 3), **numbers})
+        shown = {self._words.get(name, name): value for name, value in numbers.items()}
+        self._display.progress(done, total, shown, seconds_left=self._pace.seconds_left(done, total))
 
     def checkpoint(self, tensors: Mapping[str, Tensor], numbers: Mapping[str, float]) -> None:
-        """Save the state if the last one is old enough, or if the run is about to stop."""
+        """Save the state, with the progress so far, if the last one is old enough, or if the run is about to stop."""
         self._offered = True
         asked_to_stop = self._stop is not None and self._stop.request is not None
         if not asked_to_stop and self._clock() - self._saved_at < self._interval:
             return
-        self._checkpoints.save(tensors, numbers)
+        self._checkpoints.save(tensors, {**self._progress, **numbers})
         self._saved_at = self._clock()
         self._saved_for_stop = asked_to_stop
 

@@ -5,20 +5,18 @@ from __future__ import annotations
 import json
 import shlex
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from recon_cli.config.recipe import recipe_text
 from recon_cli.core.errors import StoppedError
 from recon_cli.io.atomic import write_bytes
 from recon_cli.io.digest import digest
 from recon_cli.run.charts import charts_png
-from recon_cli.run.checkpoints import Checkpoints
 from recon_cli.run.device import choose_device
 from recon_cli.run.folder import RunFolder, plan_run
 from recon_cli.run.hooks import Display, RunHooks
@@ -30,9 +28,15 @@ from recon_cli.run.npm_overlay import FILM, draw_overlays
 from recon_cli.run.npm_solve import Solver, check_solver, first_guesses, solve
 from recon_cli.run.origin import RunFacts, library_versions, title_of
 from recon_cli.run.report import write_page
+from recon_cli.run.resuming import resumed_state, units_done
 from recon_cli.run.signals import StopSignals
 from recon_cli.systems.npm.config import NpmRecipe
+from recon_cli.systems.npm.doubt import LIMITS
 from recon_cli.systems.npm.fitted import Fitted
+
+UNITS = {"newton": "windows", "published": "iterations"}
+"""What a solver counts."""
+SHOWN_AS = {"spread": "distance of other solutions [box]"}
 
 
 @dataclass(frozen=True)
@@ -107,9 +111,10 @@ def fit(job: FitJob, display: Display, *, solver: Solver = solve) -> dict[str, A
         folder.write_header(recipe_text(job.recipe), job.command, job.seed, str(device))
         for sentence in said.sentences:  # from before there was a folder
             folder.log({"note": sentence})
-        hooks = RunHooks(folder, display, stop=stop)
+        hooks = RunHooks(folder, display, stop=stop, shown_as=SHOWN_AS)
+        state = resumed_state(folder, hooks.note, units_done(UNITS[job.recipe.solver]))
         started = time.monotonic()
-        settings = {"is_scale_known": job.sources.is_scale_known, "seed": job.seed, "resume": _state(folder), "device": device}
+        settings = {"is_scale_known": job.sources.is_scale_known, "seed": job.seed, "resume": state, "device": device}
         fitted = solver(model, frames, job.recipe, hooks=hooks, **settings)
         seconds = time.monotonic() - started
         display.note("writing meshes, pictures and report")
@@ -154,9 +159,10 @@ def _write(
 ) -> FitShown:
     """Everything in out/, the most valuable first."""
     reach = write_body(folder.out, body, frames.camera, frames.names, model_digest)
-    write_bytes(folder.out / "curves.png", charts_png(curves_of(body.fitted.quality)))
+    limits = LIMITS[job.recipe.solver]
+    write_bytes(folder.out / "curves.png", charts_png(curves_of(body.fitted.quality, limits)))
     pictures = draw_overlays(body, frames, folder.out, reach, shown=shown_frames(body.fitted.quality), progress=drawn)
-    return FitShown(body, frames.names, frames.camera, frames.empty, pictures, folder.out / FILM, seconds, tuple(notes))
+    return FitShown(body, frames.names, frames.camera, frames.empty, pictures, folder.out / FILM, seconds, limits, tuple(notes))
 
 
 def _drawing_progress(display: Display, stop: StopSignals) -> Callable[[int, int], None]:
@@ -174,12 +180,6 @@ def _fingerprint(job: FitJob, model: ModelFile) -> str:
     settings = {"recipe": recipe_text(job.recipe), "seed": job.seed, "model": model.digest, **sources}
     # A file that is missing is left to the reader of the sequence, who knows what it was for.
     return digest(json.dumps(settings, sort_keys=True), [path for path in job.sources.paths() if path.exists()])
-
-
-def _state(folder: RunFolder) -> Mapping[str, Tensor] | None:
-    """The state to go on from, if this run was interrupted."""
-    saved = Checkpoints(folder.checkpoints).latest() if folder.resumed else None
-    return None if saved is None else saved[0]
 
 
 def _record(folder: RunFolder, fitted: Fitted, frames: FolderFrames, fit_seconds: float, seconds: float) -> dict[str, Any]:

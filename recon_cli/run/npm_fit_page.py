@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,7 +22,7 @@ from recon_cli.run.origin import RunFacts, origin_section
 from recon_cli.run.pictures import contact_sheet, encode_jpeg, side_by_side
 from recon_cli.run.report import Block, Charts, Facts, Movie, Notes, Number, Page, Picture, Section, View3D
 from recon_cli.run.viewer import MeshSequence, pack_sequence
-from recon_cli.systems.npm.doubt import DEVIATION, OVERHANG, SPREAD, UNEXPLAINED
+from recon_cli.systems.npm.doubt import Limits
 from recon_cli.systems.npm.fitted import FrameQuality
 
 if TYPE_CHECKING:
@@ -35,6 +35,8 @@ MAX_EMBEDDED_MESHES = 5 * 2**20
 LISTED = 12
 """Doubtful frames that are listed one by one."""
 _SIDE = 360
+_HIGH_RESIDUAL = 0.01
+"""No frame is doubted by its residual, but a high one is a reason [box]."""
 _HIGH = "A number above the dashed line is high."
 
 
@@ -46,23 +48,21 @@ class Measure:
         title: as a chart has it.
         unit: as a chart has it.
         factor: from the number to the chart's unit.
-        high: from where on the number is a reason for doubt.
         reason: what a high number means.
     """
 
     title: str
     unit: str
     factor: float
-    high: float
     reason: str
 
 
 MEASURES: Mapping[str, Measure] = {
-    "residual": Measure("Distance from the depth, median", "% of the box", 100, 0.01, "the surface lies off the depth"),
-    "unexplained": Measure("Depth not explained", "%", 100, UNEXPLAINED, "part of the depth is not explained"),
-    "overhang": Measure("Surface beside the silhouette", "%", 100, OVERHANG, "part of the surface lies beside the silhouette"),
-    "spread": Measure("Distance of other solutions", "% of the box", 100, SPREAD, "other poses explain the depth nearly as well"),
-    "deviation": Measure("Standard deviation", "% of the box", 100, DEVIATION, "the depth leaves parts of the pose open"),
+    "residual": Measure("Distance from the depth, median", "% of the box", 100, "the surface lies off the depth"),
+    "unexplained": Measure("Depth not explained", "%", 100, "part of the depth is not explained"),
+    "overhang": Measure("Surface beside the silhouette", "%", 100, "part of the surface lies beside the silhouette"),
+    "spread": Measure("Distance of other solutions", "% of the box", 100, "other poses explain the depth nearly as well"),
+    "deviation": Measure("Standard deviation", "% of the box", 100, "the depth leaves parts of the pose open"),
 }
 
 
@@ -78,6 +78,7 @@ class FitShown:
         pictures: overlays of some frames.
         overlay: the film.
         seconds: time of the fit [s].
+        limits: of doubt, the solver's.
         notes: what the inputs' reader and the fit had to say.
     """
 
@@ -88,6 +89,7 @@ class FitShown:
     pictures: Mapping[int, pictures.Picture]
     overlay: Path
     seconds: float
+    limits: Limits
     notes: Sequence[str] = field(default=())
 
 
@@ -104,7 +106,7 @@ def fit_page(shown: FitShown, facts: RunFacts) -> Page:
     """Everything that a reader needs to judge a fit and to repeat it."""
     fitted = shown.body.fitted
     doubtful = torch.nonzero(fitted.quality.is_doubtful)[:, 0].tolist()
-    verdict = doubt_sentence(fitted.quality, shown.names, shown.empty)
+    verdict = doubt_sentence(fitted.quality, shown.names, shown.empty, shown.limits)
     count, vertices, faces = len(shown.names), len(shown.body.surface.vertices), len(shown.body.faces)
     sections = [
         Section("The body over time", (_view(shown),), "Drag to turn, scroll to zoom; the charts below follow."),
@@ -129,38 +131,45 @@ def fit_page(shown: FitShown, facts: RunFacts) -> Page:
     )
 
 
-def doubt_sentence(quality: FrameQuality, names: Sequence[str], empty: Sequence[int]) -> str:
+def doubt_sentence(quality: FrameQuality, names: Sequence[str], empty: Sequence[int], limits: Limits) -> str:
     """What is doubtful, and why, in plain words."""
     doubtful = torch.nonzero(quality.is_doubtful)[:, 0].tolist()
     if not doubtful:
-        return "No frame is doubtful: the surface explains the depth, and no other pose was found that does so nearly as well."
+        others = "" if limits.spread is None else ", and no other pose was found that does so nearly as well"
+        return f"No frame is doubtful: the surface explains the depth{others}."
     first = f"{len(doubtful)} of {len(names)} frames are doubtful ({_ranges(doubtful, names)})"
     counts: dict[str, int] = {}
     for frame in doubtful:
-        for reason in reasons(quality, frame, empty):
+        for reason in reasons(quality, frame, empty, limits):
             counts[reason] = counts.get(reason, 0) + 1
     why = [f"{reason} (in {number})" for reason, number in sorted(counts.items(), key=lambda item: -item[1])]
     return f"{first}: {'; '.join(why)}. Look at them before using them."
 
 
-def reasons(quality: FrameQuality, frame: int, empty: Sequence[int]) -> list[str]:
+def reasons(quality: FrameQuality, frame: int, empty: Sequence[int], limits: Limits) -> list[str]:
     """Why a frame is doubtful."""
     if frame in empty:
         return ["the body is not seen, and its pose is carried over from the neighbours"]
-    found = [measure.reason for name, measure in MEASURES.items() if float(getattr(quality, name)[frame]) > measure.high]
+    high = _high(limits)
+    found = [measure.reason for name, measure in MEASURES.items() if name in high and float(getattr(quality, name)[frame]) > high[name]]
     return found or ["its numbers together are unlike those of good fits"]
 
 
-def curves_of(quality: FrameQuality) -> list[Chart]:
-    """The charts of all numbers that were computed, doubtful frames shaded."""
+def _high(limits: Limits) -> dict[str, float]:
+    """From where on each number is a reason for doubt, where it can be one."""
+    return {"residual": _HIGH_RESIDUAL} | {name: most for name, most in asdict(limits).items() if most is not None}
+
+
+def curves_of(quality: FrameQuality, limits: Limits) -> list[Chart]:
+    """The charts of all numbers that were computed, doubtful frames shaded, the solver's limits dashed."""
     frames = range(len(quality.is_doubtful))
     marked = torch.nonzero(quality.is_doubtful)[:, 0].tolist()
-    charts = []
+    charts, high = [], _high(limits)
     for name, measure in MEASURES.items():
         values = getattr(quality, name)
         if bool(values.isfinite().any()):
             curve = [measure.factor * value if math.isfinite(value) else math.nan for value in values.tolist()]
-            limit = measure.factor * measure.high
+            limit = measure.factor * high[name] if name in high else None
             charts.append(Chart(measure.title, measure.unit, {measure.title: curve}, frames, marked=marked, limit=limit))
     return charts
 
@@ -204,9 +213,11 @@ def _picture_blocks(shown: FitShown) -> list[Block]:
 
 def _quality_blocks(shown: FitShown, doubtful: Sequence[int]) -> list[Block]:
     quality = shown.body.fitted.quality
-    blocks: list[Block] = [Charts([chart_svg(chart, salt=f"npm-{index}") for index, chart in enumerate(curves_of(quality))])]
+    blocks: list[Block] = [Charts([chart_svg(chart, salt=f"npm-{index}") for index, chart in enumerate(curves_of(quality, shown.limits))])]
     if doubtful:
-        facts = {f"frame {shown.names[frame]}": ", ".join(reasons(quality, frame, shown.empty)) for frame in doubtful[:LISTED]}
+        facts = {
+            f"frame {shown.names[frame]}": ", ".join(reasons(quality, frame, shown.empty, shown.limits)) for frame in doubtful[:LISTED]
+        }
         more = len(doubtful) - LISTED
         blocks.append(Facts(facts | ({"and": f"{more} more doubtful frames: is_doubtful in out/frames.jsonl"} if more > 0 else {})))
     return blocks

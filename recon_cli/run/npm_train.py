@@ -20,7 +20,6 @@ from recon_cli.core.mesh import Mesh
 from recon_cli.io.digest import digest
 from recon_cli.io.meshes import write_mesh
 from recon_cli.io.records import write_json
-from recon_cli.run.checkpoints import Checkpoints
 from recon_cli.run.device import choose_device
 from recon_cli.run.folder import RunFolder, plan_run
 from recon_cli.run.hooks import Display, RunHooks
@@ -32,6 +31,7 @@ from recon_cli.run.npm_train_figures import figures
 from recon_cli.run.npm_train_page import TrainingShown, training_page
 from recon_cli.run.origin import RunFacts, library_versions
 from recon_cli.run.report import write_page
+from recon_cli.run.resuming import Numbers, resumed_state, units_done
 from recon_cli.run.signals import StopSignals
 from recon_cli.systems.npm.bodies import all_poses_taken
 from recon_cli.systems.npm.config import NpmRecipe
@@ -121,7 +121,8 @@ def _train_first(job: TrainJob, bodies: JoinedBodies, device: torch.device, disp
         folder.write_header(recipe_text(job.recipe), job.command, job.seed, str(device))
         hooks = RunHooks(folder, display, stop=stop)
         hooks.note(needed.sentence())
-        trained = _trained(job, bodies, hooks, _told(_state(folder)), device)
+        state = resumed_state(folder, hooks.note, lambda numbers: _done(job.recipe, numbers))
+        trained = _trained(job, bodies, hooks, _told(state), device)
         record = _write(job, folder, hooks, bodies, trained, started)
         folder.log(record)
         folder.finish()
@@ -142,9 +143,11 @@ def _fingerprint(job: TrainJob, bodies: JoinedBodies) -> str:
     return digest(json.dumps(settings, sort_keys=True), bodies.files(job.most_poses))
 
 
-def _state(folder: RunFolder) -> Mapping[str, Tensor] | None:
-    saved = Checkpoints(folder.checkpoints).latest() if folder.resumed else None
-    return None if saved is None else saved[0]
+def _done(recipe: NpmRecipe, numbers: Numbers) -> str:
+    """How far a training had come, of a checkpoint's numbers."""
+    if "rounds" in numbers:  # kept once before the first of them, when the warps were the last progress
+        return f"{numbers['rounds']:.0f} of {recipe.skin.rounds} rounds of poses, joints and weights"
+    return units_done("warps" if recipe.model == "skinned" else "steps")(numbers)
 
 
 def _is_one_of_several() -> bool:

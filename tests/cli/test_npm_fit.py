@@ -54,8 +54,15 @@ def test_a_fit_prints_its_folder_and_its_record(made, recipe, solver, tmp_path, 
 def test_what_is_left_out_is_told_on_stderr(made, recipe, solver, tmp_path, capsys):
     assert run(command(made, recipe, "-o", tmp_path / "run")) == 0
     told = capsys.readouterr()
-    assert "which way is up is not known" in told.err
-    assert "which way" not in told.out
+    assert told.err.count("is taken for up; --up +y") == 1
+    assert "for up" not in told.out
+
+
+def test_progress_is_told_in_words(made, recipe, solver, tmp_path, capsys):
+    assert run(command(made, recipe, "-o", tmp_path / "run")) == 0
+    told = capsys.readouterr().err
+    assert "4/4  distance of other solutions [box] 0.5" in told
+    assert "spread" not in told
 
 
 def test_the_recipe_is_printed(made, recipe, capsys):

@@ -81,7 +81,7 @@ class StandIn:
         self.calls.append({"depths": depths, "known": is_scale_known, "seed": seed, "resume": resume})
         done = 0 if resume is None else int(resume["done"])
         for frame in range(done, len(frames)):
-            hooks.progress(frame + 1, len(frames), energy=1.0)
+            hooks.progress(frame + 1, len(frames), spread=0.5)
             hooks.checkpoint({"done": torch.tensor(frame + 1)}, {})
             if hooks.should_stop():
                 raise StoppedError("stopped", hint="run the same command again with --resume to go on")

@@ -54,6 +54,22 @@ def test_progress_is_shown_with_the_time_left_and_logged(folder):
     assert lines[1] == {"done": 2, "total": 5, "seconds": 4.0, "loss": 0.25}
 
 
+def test_numbers_are_shown_in_words_and_logged_by_their_names(folder):
+    display = Display()
+    RunHooks(folder, display, shown_as={"spread": "distance of other solutions"}).progress(1, 5, spread=0.5, loss=2.0)
+    assert display.shown[0][2] == {"distance of other solutions": 0.5, "loss": 2.0}
+    assert json.loads((folder.path / "metrics.jsonl").read_text())["spread"] == 0.5
+
+
+def test_a_checkpoint_knows_the_progress_of_its_time(folder):
+    hooks = RunHooks(folder, Display())
+    hooks.progress(3, 8)
+    hooks.checkpoint({"x": torch.zeros(1)}, {"rounds": 2})
+    state = Checkpoints(folder.checkpoints).latest()
+    assert state is not None
+    assert state[1] == {"done": 3, "total": 8, "rounds": 2}
+
+
 def test_notes_are_shown_and_logged(folder):
     display = Display()
     RunHooks(folder, display).note("no masks given")

@@ -86,7 +86,9 @@ def test_a_stopped_run_goes_on_to_the_same_bytes(made, finished, tmp_path, monke
         with pytest.raises(StoppedError):
             fit(job(made, tmp_path / "run", seed=5), Display(), solver=solver)
     assert not (tmp_path / "run" / "DONE").exists()
-    fit(job(made, tmp_path / "run", seed=5), Display(), solver=solver)
+    display = Display()
+    fit(job(made, tmp_path / "run", seed=5), display, solver=solver)
+    assert display.notes[0] == "goes on after 1 of 4 windows"
     resumed = solver.calls[1]["resume"]
     assert resumed is not None
     assert int(resumed["done"]) == 1
@@ -94,7 +96,7 @@ def test_a_stopped_run_goes_on_to_the_same_bytes(made, finished, tmp_path, monke
 
 
 def test_a_run_of_other_inputs_is_not_gone_on_with(made, finished, tmp_path):
-    with pytest.raises(InputError, match="holds a finished run"):
+    with pytest.raises(InputError, match=r"holds a finished run of recon npm fit$"):
         check(job(made, finished[0]))
     with pytest.raises(InputError, match="measure 1"):
         check(replace(job(made, tmp_path / "run"), sources=FitSources(made.depth, unit="0.01")))

@@ -14,6 +14,7 @@ from recon_cli.core.sampling import sample_surface
 from recon_cli.systems.npm import published_energy as energy
 from recon_cli.systems.npm.body_model import BodyModel
 from recon_cli.systems.npm.depth_frames import DepthFrames
+from recon_cli.systems.npm.doubt import PUBLISHED, quality_of
 from recon_cli.systems.npm.fitted import Fitted, FrameQuality
 from recon_cli.systems.npm.frame_quality import explained
 from recon_cli.systems.npm.parametric_model import ParametricModel
@@ -21,9 +22,6 @@ from recon_cli.systems.npm.projective_tsdf import ProjectiveTsdf
 from recon_cli.systems.npm.published_config import PublishedFitConfig
 from recon_cli.systems.npm.published_state import TERMS, PublishedState
 from recon_cli.systems.npm.start import Start
-
-MOST_UNEXPLAINED, MOST_OVERHANG = 0.05, 0.05
-"""A frame with a larger share of either should be looked at."""
 
 
 @dataclass(frozen=True)
@@ -223,6 +221,4 @@ def _quality(problem: _Problem, state: PublishedState, frames: DepthFrames) -> F
         one = explained(posed, surface.faces, frames.depth(frame) / problem.start.unit, frames.K)
         rows.append((one.residual, one.unexplained, one.overhang))
     residual, unexplained, overhang = torch.tensor(rows).to(vertices).unbind(dim=1)
-    unknown = torch.full_like(residual, torch.nan)
-    is_doubtful = (unexplained > MOST_UNEXPLAINED) | (overhang > MOST_OVERHANG)
-    return FrameQuality(residual, unexplained, overhang, unknown, unknown.clone(), is_doubtful)
+    return quality_of({"residual": residual, "unexplained": unexplained, "overhang": overhang}, PUBLISHED)

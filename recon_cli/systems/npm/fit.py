@@ -18,10 +18,11 @@ from recon_cli.core.hooks import Hooks, NoHooks
 from recon_cli.systems.npm.body_model import BodyModel
 from recon_cli.systems.npm.depth_frames import DepthFrames
 from recon_cli.systems.npm.doubt import quality_of
+from recon_cli.systems.npm.facing import contenders, ways_to_face
 from recon_cli.systems.npm.first_guesses import FirstGuesses
 from recon_cli.systems.npm.fit_config import FitConfig
 from recon_cli.systems.npm.fit_start import beginning, present_frames, spread_over, starts_of
-from recon_cli.systems.npm.fit_steps import HELD, Estimate, Free
+from recon_cli.systems.npm.fit_steps import Estimate, Free
 from recon_cli.systems.npm.fit_window import WindowFitter
 from recon_cli.systems.npm.fitted import Fitted
 from recon_cli.systems.npm.frame_quality import explained
@@ -109,24 +110,38 @@ class _Sequence:
         self._depth = lru_cache(maxsize=max(config.window, config.shape_frames))(lambda index: frames.depth(self.present[index]))
 
     def fitted(self, hooks: Hooks, resume: Mapping[str, Tensor] | None) -> Fitted:
-        state = _State.of(resume) if resume is not None else self._first_shape()
-        total = 2 * len(self.windows)
-        while state.done < total:
+        state = _State.of(resume) if resume is not None else self._begun(hooks)
+        while state.done < 2 * len(self.windows):
             state = self._next(state)
-            hooks.progress(state.done, total, **_shown(state, self.windows[(state.done - 1) % len(self.windows)]))
-            hooks.checkpoint(state.tensors(), {"done": state.done})
-            if hooks.should_stop() and state.done < total:
-                raise StoppedError(f"stopped after {state.done} of {total} windows", hint="run the same command again to go on")
+            self._tell(state, hooks)
         return self._result(state)
 
-    def _first_shape(self) -> _State:
+    def _tell(self, state: _State, hooks: Hooks) -> None:
+        total = 2 * len(self.windows)
+        hooks.progress(state.done, total, **_shown(state, self.windows[(state.done - 1) % len(self.windows)]))
+        hooks.checkpoint(state.tensors(), {"done": state.done})
+        if hooks.should_stop() and state.done < total:
+            raise StoppedError(f"stopped after {state.done} of {total} windows", hint="run the same command again to go on")
+
+    def _begun(self, hooks: Hooks) -> _State:
+        """With a shape; where bodies may face more than one way also with the first window, whose limbs tell which."""
         count, chosen = len(self.present), self._chosen()
         begin = Estimate(torch.zeros(self.model.shape_size), _nowhere(self.model, 1))
         seen = self._seen(chosen)
         found = [self.solver.apart(seen, self._starts(chosen, half), begin, free=self.free) for half in self._halves]
-        best = min(range(len(found)), key=lambda index: self.solver.shape_energy(found[index], seen))
-        scores = torch.zeros(len(SCORES), count)
-        return _State(found[best].shape, found[best].unit, _nowhere(self.model, count), scores, 0, best)
+        scores, nowhere = torch.zeros(len(SCORES), count), _nowhere(self.model, count)
+        states = [
+            _State(found[number].shape, found[number].unit, nowhere, scores, 0, number)
+            for number in contenders(found, [self.solver.shape_energy(one, seen) for one in found])
+        ]
+        if len(states) == 1:
+            return states[0]
+        window = self.windows[0]
+        seen = self._seen(window)
+        states = [replace(self._solved(state, 0), done=1) for state in states]
+        best = min(states, key=lambda state: self.solver.shape_energy(Estimate(state.shape, state.postures[window], state.unit), seen))
+        self._tell(best, hooks)
+        return best
 
     def _chosen(self) -> list[int]:
         return spread_over(range(len(self.present)), self.config.shape_frames)
@@ -155,17 +170,16 @@ class _Sequence:
         sure = (spread <= spread.median()).nonzero()[:, 0].tolist()
         chosen = spread_over(sure, self.config.shape_frames)
         estimate = Estimate(state.shape, state.postures[chosen], state.unit)
-        estimate = self.solver.settled(estimate, self._seen(chosen), free=self.free, is_motion=False)
+        estimate = self.solver.refined_apart(estimate, self._seen(chosen), free=self.free)
         return replace(state, shape=estimate.shape, unit=estimate.unit)
 
     def _settled(self, state: _State, number: int) -> _State:
         window, config = self.windows[number], self.config
         seen = self._seen(window)
-        estimate = self.solver.settled(Estimate(state.shape, state.postures[window], state.unit), seen, free=HELD)
-        last = config.final_scales[-1]
+        estimate = self.solver.refined(Estimate(state.shape, state.postures[window], state.unit), seen)
         scores = state.scores.clone()
-        scores[SCORES.index("deviation"), window] = self.solver.coarse.deviation(estimate, seen, last)
-        scores[SCORES.index("energy"), window] = self.solver.fine.energy(estimate, seen, config.track_scales[-1])
+        scores[SCORES.index("deviation"), window] = self.solver.deviation(estimate, seen)
+        scores[SCORES.index("energy"), window] = self.solver.energy(estimate, seen, config.track_scales[-1])
         vertices = self.solver.fine.motion.whole(estimate.shape, estimate.postures)
         for index, frame in enumerate(window):
             depth = self._depth(frame) / (self.begin.unit * estimate.unit)
@@ -184,18 +198,10 @@ class _Sequence:
 
     @cached_property
     def _halves(self) -> list[Half | None]:
-        """Which ways bodies may face: as each frame likes, all about the same, all the other way.
-
-        From behind, a body is much like one from the front, and with a shape of its own it may hide that to the end.
-        """
+        """Which ways bodies may face."""
         if not self.config.both_ways:
             return [None]
-        views = self.guesses.views
-        seen = [views.seen(self._points(index), self.begin.up) for index in self._chosen()]
-        nearest = [views.nearest(one, 1) for one in seen]
-        surest = min(range(len(seen)), key=lambda index: float(nearest[index].distances[0]))
-        reference = seen[surest].upright @ nearest[surest].postures.roots[0]
-        return [None, Half(reference, is_opposite=False), Half(reference, is_opposite=True)]
+        return ways_to_face(self.guesses.views, [self._points(index) for index in self._chosen()], self.begin.up)
 
     def _points(self, index: int) -> Tensor:  # [N, 3]
         return depth_points(self._depth(index), self.frames.K.float())

@@ -19,7 +19,10 @@ class TermsConfig(Recipe):
     clearance: float = Field(default=0.008, ge=0.0, description="how far, beside one scale, a vertex may be in front of the depth")
     shape: float = Field(default=1.0, ge=0.0, description="weight of the shape code's square (a whitened code: 1 is its likelihood)")
     pose: float = Field(default=1.0, ge=0.0, description="weight of the pose code's square")
-    smoothness: float = Field(default=2.0, ge=0.0, description="weight of the pose code's second difference over time")
+    smoothness: float = Field(default=30.0, ge=0.0, description="most weight of the pose code's second difference over time")
+    liveliness: float = Field(
+        default=0.03, gt=0.0, description="that weight is at most this by the mean square of such differences: for fast or sparse frames"
+    )
 
 
 class FitConfig(Recipe):
@@ -34,21 +37,29 @@ class FitConfig(Recipe):
     joint_scales: tuple[float, ...] = Field(default=(0.02, 0.015, 0.01, 0.008, 0.006), description="of each step on all frames of a window")
     track_scales: tuple[float, ...] = Field(default=(0.02, 0.012, 0.008, 0.006), description="of each step from a neighbour's pose")
     final_scales: tuple[float, ...] = Field(default=(0.005, 0.004, 0.003, 0.003), description="of each last step on all frames of a window")
+    tied: float = Field(
+        default=30.0,
+        ge=1.0,
+        description="times the smoothness that ties neighbours at first, for limbs that hide for some frames",
+    )
     anchors: int = Field(default=2, ge=0, le=8, description="frames of a window from which its poses are tracked both ways; 0: none is")
-    tolerance: float = Field(default=1.2, ge=1.0, description="a neighbour's pose may have this many times the energy of a frame's own")
+    choice_scale: float = Field(default=0.012, gt=0.0, description="scale at which solutions are compared")
+    tolerance: float = Field(
+        default=0.05, ge=0.0, description="energy that a neighbour's pose may have beyond a frame's own [squared scale]"
+    )
     speed: float = Field(default=0.7, ge=0.0, le=1.0, description="share of the neighbour's speed that tracking begins with")
     path: float = Field(default=1.0, ge=0.0, description="weight of squared distances between frames beside the energies of the starts")
     limb_rounds: int = Field(default=2, ge=0, description="times that limbs are begun anew where depth is left over")
     limb_scales: tuple[float, ...] = Field(default=(0.05, 0.03, 0.02), description="of each step in which a limb is drawn to such depth")
     limb_distance: float = Field(default=0.03, gt=0.0, description="depth this far from the surface is left over")
     limb_share: float = Field(default=0.01, ge=0.0, le=1.0, description="share of a frame's depth that may be")
-    limb_gain: float = Field(default=0.95, gt=0.0, le=1.0, description="share of the energy that a limb begun anew may leave")
+    limb_gain: float = Field(default=0.01, ge=0.0, description="energy that a limb begun anew must save [squared scale]")
     different: float = Field(default=0.03, gt=0.0, description="root mean square distance at which two bodies are different solutions")
     rival: float = Field(
-        default=1.05, ge=1.0, description="a different solution with at most this many times the energy makes a frame ambiguous"
+        default=0.05, ge=0.0, description="a different solution with at most this much more energy makes a frame ambiguous [squared scale]"
     )
-    window: int = Field(default=16, ge=2, description="frames that are solved together")
-    overlap: int = Field(default=4, ge=0, description="frames of the window before that a window begins with")
+    window: int = Field(default=24, ge=2, description="frames that are solved together")
+    overlap: int = Field(default=8, ge=0, description="frames of the window before that a window begins with")
     shape_frames: int = Field(default=16, ge=1, description="most frames that decide the shape")
     terms: TermsConfig = Field(default_factory=TermsConfig)
 

@@ -6,7 +6,6 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -14,6 +13,7 @@ from recon_cli.core.errors import NumericsError
 from recon_cli.systems.npm.body_model import BodyModel
 from recon_cli.systems.npm.fit_config import TermsConfig
 from recon_cli.systems.npm.fit_terms import Pulls, pulls
+from recon_cli.systems.npm.motion_equations import bending_force, covariances, solve_banded
 from recon_cli.systems.npm.observed import Observed
 from recon_cli.systems.npm.postures import Postures
 from recon_cli.systems.npm.vertex_motion import Moved, VertexMotion
@@ -90,12 +90,6 @@ class Stepper:
     def __init__(self, model: BodyModel, config: TermsConfig, vertices: Tensor) -> None:
         self.config, self.motion = config, VertexMotion(model, vertices)
 
-    def energy(self, estimate: Estimate, seen: Observed, scale: float) -> Tensor:  # [B]
-        """Of the data and the pose code's prior [squared box]."""
-        moved = self.motion(estimate.shape, estimate.postures, with_shape=False)
-        prior = self.config.pose * scale**2 / self.config.count * estimate.postures.poses.square().sum(dim=-1)
-        return pulls(moved, seen.scaled(1 / estimate.unit), self.config, scale).energy + prior
-
     def step(
         self,
         estimate: Estimate,
@@ -154,11 +148,14 @@ class Stepper:
             shared_gradient=gradient[:, own:].sum(dim=0) - known * torch.cat([code, torch.zeros(len(radial))]),
         )
 
-    def deviation(self, estimate: Estimate, seen: Observed, scale: float) -> Tensor:  # [B]
-        """Root mean square standard deviation of the vertices by the curvature of the energy, shape and scale held [box]."""
-        blocks = self.equations(estimate, seen, scale, free=HELD).blocks
+    def deviation(self, estimate: Estimate, seen: Observed, scale: float, *, smoothness: float) -> Tensor:  # [B]
+        """Root mean square standard deviation of the vertices by the curvature of the energy, shape and scale held [box].
+
+        Neighbours in time bear each other out by the ``smoothness`` of their second differences.
+        """
+        blocks = self.equations(estimate, seen, scale, free=HELD).blocks.double()
         rows = self.motion(estimate.shape, estimate.postures, with_shape=False).by_posture.flatten(1, 2)  # [B, 3 v, D]
-        covariance = torch.linalg.inv(blocks.double()).float()
+        covariance = covariances(blocks, smoothness, estimate.postures.poses.shape[1]).float()
         return ((rows @ covariance) * rows).sum(dim=(1, 2)).div(rows.shape[1] / 3).clamp(min=0).sqrt()
 
 
@@ -172,8 +169,8 @@ def solve(equations: Equations, poses: Tensor, smoothness: float) -> tuple[Tenso
     right = torch.cat([equations.gradient[..., None], equations.coupling], dim=-1).double()  # [B, D, 1 + S]
     blocks = equations.blocks.double()
     if smoothness and count > 2:
-        right[..., 0] -= _bending_force(poses.double(), size, smoothness)
-        solved = _banded(blocks, right.flatten(0, 1), smoothness, poses.shape[1]).unflatten(0, (count, size))
+        right[..., 0] -= bending_force(poses.double(), size, smoothness)
+        solved = solve_banded(blocks, right.flatten(0, 1), smoothness, poses.shape[1]).unflatten(0, (count, size))
     else:
         solved = torch.linalg.solve(blocks, right)
     coupling = equations.coupling.double()
@@ -182,37 +179,3 @@ def solve(equations: Equations, poses: Tensor, smoothness: float) -> tuple[Tenso
     shared = torch.linalg.solve(left, rest) if len(rest) else rest
     own = solved[..., 0] - solved[..., 1:] @ shared
     return own.float(), shared.float()
-
-
-def _second_differences(count: int) -> Tensor:  # [B - 2, B]
-    rows = torch.zeros(count - 2, count, dtype=torch.float64)
-    for row in range(count - 2):
-        rows[row, row : row + 3] = torch.tensor([1.0, -2.0, 1.0])
-    return rows
-
-
-def _bending_force(poses: Tensor, size: int, smoothness: float) -> Tensor:  # [B, P] -> [B, D]
-    bending = _second_differences(len(poses))
-    force = poses.new_zeros(len(poses), size)
-    force[:, size - poses.shape[1] :] = smoothness * (bending.T @ (bending @ poses))
-    return force
-
-
-def _banded(blocks: Tensor, right: Tensor, smoothness: float, coded: int) -> Tensor:  # [B, D, D], [B D, R] -> [B D, R]
-    """Solve with second differences of the last ``coded`` unknowns of every frame."""
-    from scipy.linalg import solveh_banded
-
-    count, size = blocks.shape[:2]
-    bending = smoothness * _second_differences(count).T @ _second_differences(count)
-    band = np.zeros((2 * size + 1, count * size))
-    lower = blocks.numpy()
-    for offset in range(size):  # the lower triangles of the blocks, one diagonal at a time
-        diagonal = np.zeros((count, size))
-        diagonal[:, : size - offset] = np.diagonal(lower, -offset, axis1=1, axis2=2)
-        band[offset] += diagonal.reshape(-1)
-    for apart in range(3):
-        weights = torch.diagonal(bending, -apart).numpy()
-        at = np.zeros((count, size))
-        at[: count - apart, size - coded :] = weights[:, None]
-        band[apart * size] += at.reshape(-1)
-    return torch.from_numpy(solveh_banded(band, right.numpy(), lower=True, check_finite=False))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -10,6 +11,7 @@ from torch import Tensor
 
 from recon_cli.systems.npm.body_model import BodyModel
 from recon_cli.systems.npm.fit_config import FitConfig
+from recon_cli.systems.npm.fit_energy import Energy
 from recon_cli.systems.npm.fit_start import place_before
 from recon_cli.systems.npm.fit_steps import HELD, Estimate, Free, Stepper
 from recon_cli.systems.npm.limbs import Limbs
@@ -20,6 +22,8 @@ from recon_cli.systems.npm.vertex_motion import surface_normals
 
 PATH_POINTS = 300
 """Vertices by which candidates of neighbouring frames are compared."""
+LOOSE = 2.0
+"""Weight of second differences in time until the motion shows how lively it is."""
 COARSE, MIDDLE = 4 / 13, 7 / 13
 """Shares of the vertices that coarse and middling steps look at."""
 
@@ -52,7 +56,8 @@ class WindowFitter:
         order = torch.randperm(len(model.vertices), generator=torch.Generator().manual_seed(seed))[: config.vertices]
         few, some = (order[: max(1, round(share * len(order)))] for share in (COARSE, MIDDLE))
         self.coarse, self.middle, self.fine = (Stepper(model, config.terms, chosen) for chosen in (few, some, order))
-        self.limbs = Limbs(model, config.terms)
+        self.energy = Energy(model, config.terms)
+        self.limbs = Limbs(model, config.terms, self.energy)
         self.path_points = order[:PATH_POINTS]
 
     def __call__(self, seen: Observed, starts: Sequence[Postures], begin: Estimate, *, before: Postures | None = None) -> Solved:
@@ -64,32 +69,75 @@ class WindowFitter:
             begin: shape and unit; its postures do not matter.
             before: what is known of the first frames from the window before.
         """
-        config, smoothness = self.config, self.config.terms.smoothness
         candidates = self._stepped_starts(seen, starts, begin, HELD)
         estimate = self._path(seen, candidates)
         if before is not None:
             estimate = replace(estimate, postures=Postures.joined([before, estimate.postures[len(before) :]]))
-        for scale in config.joint_scales:
-            estimate = self.middle.step(estimate, seen, scale, free=HELD, smoothness=smoothness / 2)
+        estimate = self._loose(estimate, seen)
         estimate = self._tracked(estimate, seen, before)
         estimate = self._with_new_limbs(estimate, seen)
-        estimate = self.settled(estimate, seen, free=HELD)
+        estimate = self.refined(estimate, seen)
         return Solved(estimate, self._spread(estimate, seen, candidates))
 
-    def settled(self, estimate: Estimate, seen: Observed, *, free: Free, is_motion: bool = True) -> Estimate:
-        """After the last steps; frames that are no neighbours (no ``is_motion``) have nothing to do with each other but what they share."""
-        smoothness = self.config.terms.smoothness if is_motion else 0.0
+    def refined(self, estimate: Estimate, seen: Observed) -> Estimate:
+        """Neighbours in time after steps together, from coarse to fine; shape and unit are held.
+
+        They are also tied tightly at first and then less: a limb that hides for some frames is led past them, where by itself it would fall
+        into what is nearest. Whichever motion has less energy is kept.
+        """
+        loose = self._settled(self._loose(estimate, seen), seen, min(LOOSE, self.config.terms.smoothness))
+        smoothness = self._smoothness(loose)
+        tied = self._together(estimate, seen, HELD, self.config.tied * smoothness, math.sqrt(self.config.tied) * smoothness)
+        found = [self._settled(one, seen, smoothness) for one in (loose, tied)]
+        return min(found, key=lambda one: self._motion_energy(one, seen, smoothness))
+
+    def _loose(self, estimate: Estimate, seen: Observed) -> Estimate:
+        loose = min(LOOSE, self.config.terms.smoothness)
+        return self._together(estimate, seen, HELD, loose, loose)
+
+    def _settled(self, estimate: Estimate, seen: Observed, smoothness: float) -> Estimate:
         for scale in self.config.final_scales:
-            estimate = self.fine.step(estimate, seen, scale, free=free, smoothness=smoothness)
+            estimate = self.fine.step(estimate, seen, scale, free=HELD, smoothness=smoothness)
+        return estimate
+
+    def _smoothness(self, estimate: Estimate) -> float:
+        """Weight of second differences in time: less for motions that are lively, or seen few times a second."""
+        terms = self.config.terms
+        if len(estimate.postures) < 3:
+            return terms.smoothness
+        changes = _second_differences(estimate).square().mean(dim=1).median()
+        return min(terms.smoothness, terms.liveliness / max(float(changes), 1e-12))
+
+    def refined_apart(self, estimate: Estimate, seen: Observed, *, free: Free) -> Estimate:
+        """Frames that have nothing to do with each other but what they share, after steps together."""
+        estimate = self._together(estimate, seen, free)
+        for scale in self.config.final_scales:
+            estimate = self.fine.step(estimate, seen, scale, free=free)
         return estimate
 
     def apart(self, seen: Observed, starts: Sequence[Postures], begin: Estimate, *, free: Free) -> Estimate:
-        """Frames that are no neighbours: of each the candidate with the least energy, then steps on all together."""
+        """Of frames that are no neighbours the candidates with the least energy, then ``refined_apart``."""
         candidates = self._stepped_starts(seen, starts, begin, free)
         estimate = self._chosen(candidates, self._energies(seen, candidates).argmin(dim=1))
-        for scale in self.config.joint_scales:
-            estimate = self.middle.step(estimate, seen, scale, free=free)
-        return self.settled(estimate, seen, free=free, is_motion=False)
+        return self.refined_apart(estimate, seen, free=free)
+
+    def deviation(self, estimate: Estimate, seen: Observed) -> Tensor:  # [B]
+        """Of neighbours in time; see ``Stepper.deviation``."""
+        return self.coarse.deviation(estimate, seen, self.config.final_scales[-1], smoothness=self._smoothness(estimate))
+
+    def _together(self, estimate: Estimate, seen: Observed, free: Free, smoothness: float = 0.0, last: float = 0.0) -> Estimate:
+        """Steps of middling fineness; the last one has a smoothness of its own."""
+        scales = self.config.joint_scales
+        for number, scale in enumerate(scales, 1):
+            weight = last if number == len(scales) else smoothness
+            estimate = self.middle.step(estimate, seen, scale, free=free, smoothness=weight)
+        return estimate
+
+    def _motion_energy(self, estimate: Estimate, seen: Observed, smoothness: float) -> float:
+        """Of the frames and their second differences [squared box]."""
+        scale, terms = self.config.choice_scale, self.config.terms
+        bending = float(_second_differences(estimate).square().sum())
+        return float(self.energy(estimate, seen, scale).sum()) + smoothness * scale**2 / terms.count * bending
 
     def shape_energy(self, estimate: Estimate, seen: Observed) -> float:
         """Median of the frames' energies and the shape's prior: which of several shapes explains most frames.
@@ -97,9 +145,9 @@ class WindowFitter:
         In squared boxes of the beginning, and with one scale in them: in those of the estimate a scene that is thought larger would be
         explained better.
         """
-        scale, terms = self.config.track_scales[-1] / estimate.unit, self.config.terms
+        scale, terms = self.config.choice_scale / estimate.unit, self.config.terms
         prior = terms.shape * scale**2 / terms.count * float(estimate.shape.square().sum())
-        return estimate.unit**2 * (float(self.fine.energy(estimate, seen, scale).median()) + prior / len(seen))
+        return estimate.unit**2 * (float(self.energy(estimate, seen, scale).median()) + prior / len(seen))
 
     def _stepped_starts(self, seen: Observed, starts: Sequence[Postures], begin: Estimate, free: Free) -> list[Estimate]:
         found = []
@@ -120,7 +168,7 @@ class WindowFitter:
 
     def _energies(self, seen: Observed, candidates: Sequence[Estimate]) -> Tensor:  # [B, C]
         last = self.config.start_scales[-1]
-        return torch.stack([self.coarse.energy(candidate, seen, last) for candidate in candidates], dim=1)
+        return torch.stack([self.energy(candidate, seen, last) for candidate in candidates], dim=1)
 
     def _points(self, estimate: Estimate) -> Tensor:  # [B, v, 3]
         return self.coarse.motion.whole(estimate.shape, estimate.postures)[:, self.path_points]
@@ -136,9 +184,9 @@ class WindowFitter:
         return Estimate(shape, Postures.joined(every), float(units.log().mean().exp()))
 
     def _tracked(self, estimate: Estimate, seen: Observed, before: Postures | None) -> Estimate:
-        best = int(self.middle.energy(estimate, seen, self.config.joint_scales[-1]).argmin())
+        best = int(self.energy(estimate, seen, self.config.choice_scale).argmin())
         anchors = [best if before is None else len(before) - 1, len(seen) // 2, 0, len(seen) - 1][: self.config.anchors]
-        runs = [tracked(estimate, seen, anchor, self.coarse, self.middle, self.config) for anchor in anchors]
+        runs = [tracked(estimate, seen, anchor, self.coarse, self.energy, self.config) for anchor in anchors]
         return self._least(runs) if runs else estimate
 
     @staticmethod
@@ -149,12 +197,12 @@ class WindowFitter:
         """Where depth is left over, limbs are drawn to it; what that mends is handed on to the neighbours."""
         config = self.config
         for _ in range(config.limb_rounds):
-            mended = self.limbs.mended(estimate, seen, self.coarse, self.middle, config)
+            mended = self.limbs.mended(estimate, seen, self.coarse, config)
             if mended is None:
                 break
-            own = float(self.middle.energy(estimate, seen, config.track_scales[-1]).mean())
-            runs = [tracked(mended.estimate, seen, frame, self.coarse, self.middle, config) for frame in mended.frames]
-            estimate = self._least([(estimate, own), *runs])
+            own, drawn = (float(self.energy(one, seen, config.choice_scale).mean()) for one in (estimate, mended.estimate))
+            runs = [tracked(mended.estimate, seen, frame, self.coarse, self.energy, config) for frame in mended.frames]
+            estimate = self._least([(estimate, own), (mended.estimate, drawn), *runs])
         return estimate
 
     def _spread(self, estimate: Estimate, seen: Observed, candidates: Sequence[Estimate]) -> Tensor:  # [B]
@@ -167,11 +215,16 @@ class WindowFitter:
         other = replace(self._chosen(candidates, energies.argmin(dim=1)), shape=estimate.shape, unit=estimate.unit)
         for scale in config.track_scales:
             other = self.coarse.step(other, seen, scale, free=HELD)
-        last = config.track_scales[-1]
-        theirs, mine = (self.middle.energy(one, seen, last) for one in (other, estimate))
+        scale = config.choice_scale
+        theirs, mine = (self.energy(one, seen, scale) for one in (other, estimate))
         distance = _distance(self._points(other), own)
-        is_rival = has_other & (theirs <= config.rival * mine) & (distance >= config.different)
+        is_rival = has_other & (theirs <= mine + config.rival * scale**2) & (distance >= config.different)
         return torch.where(is_rival, distance, torch.zeros(()))
+
+
+def _second_differences(estimate: Estimate) -> Tensor:  # [B - 2, P]
+    poses = estimate.postures.poses
+    return poses[2:] - 2 * poses[1:-1] + poses[:-2]
 
 
 def _distance(points: Tensor, others: Tensor) -> Tensor:  # [B, v, 3] -> [B]

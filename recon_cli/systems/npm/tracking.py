@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from recon_cli.systems.npm.fit_config import FitConfig
+from recon_cli.systems.npm.fit_energy import Energy
 from recon_cli.systems.npm.fit_steps import HELD, Estimate, Stepper
 from recon_cli.systems.npm.observed import Observed
 from recon_cli.systems.npm.postures import Postures
@@ -27,22 +28,22 @@ def cheapest_path(energies: Tensor, points: Tensor, weight: float) -> Tensor:  #
     return torch.tensor(path[::-1])
 
 
-def tracked(estimate: Estimate, seen: Observed, anchor: int, coarse: Stepper, fine: Stepper, config: FitConfig) -> tuple[Estimate, float]:
+def tracked(estimate: Estimate, seen: Observed, anchor: int, coarse: Stepper, energy: Energy, config: FitConfig) -> tuple[Estimate, float]:
     """Hand poses on from one frame to both ends; a frame takes its neighbour's where the energy is little higher. And the mean energy."""
-    postures = estimate.postures
+    postures, scale = estimate.postures, config.choice_scale
     for order, back in ((range(anchor + 1, len(seen)), -1), (range(anchor - 1, -1, -1), 1)):
         for frame in order:
             handed = _handed_on(postures, frame + back, frame + 2 * back, anchor, config.speed)
             trial = replace(estimate, postures=handed)
             here = seen[frame : frame + 1]
-            for scale in config.track_scales:
-                trial = coarse.step(trial, here, scale, free=HELD)
+            for step_scale in config.track_scales:
+                trial = coarse.step(trial, here, step_scale, free=HELD)
             both = replace(estimate, postures=Postures.joined([trial.postures, postures[frame : frame + 1]]))
-            theirs, own = fine.energy(both, seen[[frame, frame]], config.track_scales[-1])
-            if float(theirs) <= config.tolerance * float(own):
+            theirs, own = energy(both, seen[[frame, frame]], scale)
+            if float(theirs) <= float(own) + config.tolerance * scale**2:
                 postures = postures.replaced([frame], trial.postures)
     found = replace(estimate, postures=postures)
-    return found, float(fine.energy(found, seen, config.track_scales[-1]).mean())
+    return found, float(energy(found, seen, scale).mean())
 
 
 def _handed_on(postures: Postures, neighbour: int, further: int, anchor: int, speed: float) -> Postures:

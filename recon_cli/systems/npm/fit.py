@@ -29,8 +29,9 @@ from recon_cli.systems.npm.frame_quality import explained
 from recon_cli.systems.npm.motion_gaps import filled
 from recon_cli.systems.npm.observed import Observed, depth_points, observed
 from recon_cli.systems.npm.postures import Postures
-from recon_cli.systems.npm.training_views import Half
+from recon_cli.systems.npm.training_views import Half, uprighted
 
+NAMES = ("poses", "roots", "places")
 SCORES = ("spread", "deviation", "energy", "residual", "unexplained", "overhang")
 
 
@@ -44,7 +45,7 @@ class _State:
         postures: of the frames, those that were not solved yet as they come.
         scores: rows named by ``SCORES``, shape [6, T].
         done: windows solved, then windows settled.
-        half: which way bodies face, an index into what is tried.
+        known: of the frames that the shape was found in.
     """
 
     shape: Tensor
@@ -52,17 +53,20 @@ class _State:
     postures: Postures
     scores: Tensor
     done: int
-    half: int
+    known: Postures
 
     def tensors(self) -> dict[str, Tensor]:
         state = {"shape": self.shape, "unit": torch.tensor(self.unit, dtype=torch.float64), "scores": self.scores}
-        state |= {"done": torch.tensor(self.done), "half": torch.tensor(self.half)}
-        return state | {name: getattr(self.postures, name) for name in ("poses", "roots", "places")}
+        return state | {"done": torch.tensor(self.done)} | _named(self.postures, "") | _named(self.known, "known.")
 
     @staticmethod
     def of(tensors: Mapping[str, Tensor]) -> _State:
-        postures = Postures(tensors["poses"], tensors["roots"], tensors["places"])
-        return _State(tensors["shape"], float(tensors["unit"]), postures, tensors["scores"], int(tensors["done"]), int(tensors["half"]))
+        postures, known = (Postures(*(tensors[group + name] for name in NAMES)) for group in ("", "known."))
+        return _State(tensors["shape"], float(tensors["unit"]), postures, tensors["scores"], int(tensors["done"]), known)
+
+
+def _named(postures: Postures, group: str) -> dict[str, Tensor]:
+    return {group + name: getattr(postures, name) for name in NAMES}
 
 
 def fit(
@@ -131,7 +135,7 @@ class _Sequence:
         found = [self.solver.apart(seen, self._starts(chosen, half), begin, free=self.free) for half in self._halves]
         scores, nowhere = torch.zeros(len(SCORES), count), _nowhere(self.model, count)
         states = [
-            _State(found[number].shape, found[number].unit, nowhere, scores, 0, number)
+            _State(found[number].shape, found[number].unit, nowhere, scores, 0, found[number].postures)
             for number in contenders(found, [self.solver.shape_energy(one, seen) for one in found])
         ]
         if len(states) == 1:
@@ -159,7 +163,7 @@ class _Sequence:
         known = self.config.overlap if number else 0
         begin = Estimate(state.shape, _nowhere(self.model, 1), state.unit)
         before = state.postures[window[:known]] if known else None
-        found = self.solver(self._seen(window), self._starts(window, self._halves[state.half]), begin, before=before)
+        found = self.solver(self._seen(window), self._starts_near(window, state.known), begin, before=before)
         scores = state.scores.clone()
         scores[SCORES.index("spread"), window] = found.spread
         return replace(state, postures=state.postures.replaced(window, found.estimate.postures), scores=scores)
@@ -208,6 +212,15 @@ class _Sequence:
 
     def _starts(self, chosen: Sequence[int], half: Half | None = None) -> list[Postures]:
         return [starts_of(self.guesses(self._points(index), self.begin.up, self.config.starts, half)) for index in chosen]
+
+    def _starts_near(self, window: Sequence[int], known: Postures) -> list[Postures]:
+        """With a solution of the nearest frame that has one, facing about as it does."""
+        chosen, upright, found = torch.tensor(self._chosen()), uprighted(self.begin.up), []
+        for index in window:
+            near = int((chosen - index).abs().argmin())
+            half = Half(upright @ known.roots[near], is_opposite=False) if self.config.both_ways else None
+            found.append(Postures.joined([known[near : near + 1], *self._starts([index], half)]))
+        return found
 
     def _result(self, state: _State) -> Fitted:
         count = len(self.frames)

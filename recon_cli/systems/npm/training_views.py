@@ -76,7 +76,7 @@ class TrainingViews:
 
     def seen(self, points: Tensor, up: Tensor) -> Seen:
         """Points of a depth map [any unit], shape [N, 3], as the views are; ``up`` in the camera's axes, shape [3]."""
-        upright = shortest_rotation(up, torch.tensor([0.0, -1.0, 0.0]))
+        upright = uprighted(up)
         level = points @ upright.T
         return Seen((depth_picture(level[None])[0] - self.mean) @ self.axes.T, upright, float(extent(level)))
 
@@ -169,6 +169,11 @@ def level_camera(up: Tensor) -> Tensor:  # [3] -> [3, 3]
     forward = other - (other @ down) * down
     forward = forward / forward.norm()
     return torch.stack([torch.linalg.cross(down, forward), down, forward])
+
+
+def uprighted(up: Tensor) -> Tensor:  # [3] -> [3, 3]
+    """The shortest rotation from a camera's axes, in which this is up, to a level camera's."""
+    return shortest_rotation(up, torch.tensor([0.0, -1.0, 0.0]))
 
 
 def _turn(angle: float) -> Tensor:  # [3, 3]

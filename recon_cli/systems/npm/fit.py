@@ -7,7 +7,7 @@ does not grow with the sequence but for the codes. The surest frames give the sh
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property, lru_cache
 
 import torch
@@ -22,6 +22,7 @@ from recon_cli.systems.npm.facing import contenders, ways_to_face
 from recon_cli.systems.npm.first_guesses import FirstGuesses
 from recon_cli.systems.npm.fit_config import FitConfig
 from recon_cli.systems.npm.fit_start import beginning, present_frames, spread_over, starts_of
+from recon_cli.systems.npm.fit_state import SCORES, FitState
 from recon_cli.systems.npm.fit_steps import Estimate, Free
 from recon_cli.systems.npm.fit_window import WindowFitter
 from recon_cli.systems.npm.fitted import Fitted
@@ -30,43 +31,6 @@ from recon_cli.systems.npm.motion_gaps import filled
 from recon_cli.systems.npm.observed import Observed, depth_points, observed
 from recon_cli.systems.npm.postures import Postures
 from recon_cli.systems.npm.training_views import Half, uprighted
-
-NAMES = ("poses", "roots", "places")
-SCORES = ("spread", "deviation", "energy", "residual", "unexplained", "overhang")
-
-
-@dataclass(frozen=True)
-class _State:
-    """What is known so far; T frames that show a body.
-
-    Attributes:
-        shape: code, shape [S].
-        unit: of the boxes, in those of the beginning.
-        postures: of the frames, those that were not solved yet as they come.
-        scores: rows named by ``SCORES``, shape [6, T].
-        done: windows solved, then windows settled.
-        known: of the frames that the shape was found in.
-    """
-
-    shape: Tensor
-    unit: float
-    postures: Postures
-    scores: Tensor
-    done: int
-    known: Postures
-
-    def tensors(self) -> dict[str, Tensor]:
-        state = {"shape": self.shape, "unit": torch.tensor(self.unit, dtype=torch.float64), "scores": self.scores}
-        return state | {"done": torch.tensor(self.done)} | _named(self.postures, "") | _named(self.known, "known.")
-
-    @staticmethod
-    def of(tensors: Mapping[str, Tensor]) -> _State:
-        postures, known = (Postures(*(tensors[group + name] for name in NAMES)) for group in ("", "known."))
-        return _State(tensors["shape"], float(tensors["unit"]), postures, tensors["scores"], int(tensors["done"]), known)
-
-
-def _named(postures: Postures, group: str) -> dict[str, Tensor]:
-    return {group + name: getattr(postures, name) for name in NAMES}
 
 
 def fit(
@@ -114,20 +78,20 @@ class _Sequence:
         self._depth = lru_cache(maxsize=max(config.window, config.shape_frames))(lambda index: frames.depth(self.present[index]))
 
     def fitted(self, hooks: Hooks, resume: Mapping[str, Tensor] | None) -> Fitted:
-        state = _State.of(resume) if resume is not None else self._begun(hooks)
+        state = FitState.of(resume) if resume is not None else self._begun(hooks)
         while state.done < 2 * len(self.windows):
             state = self._next(state)
             self._tell(state, hooks)
         return self._result(state)
 
-    def _tell(self, state: _State, hooks: Hooks) -> None:
+    def _tell(self, state: FitState, hooks: Hooks) -> None:
         total = 2 * len(self.windows)
         hooks.progress(state.done, total, **_shown(state, self.windows[(state.done - 1) % len(self.windows)]))
         hooks.checkpoint(state.tensors(), {"done": state.done})
         if hooks.should_stop() and state.done < total:
             raise StoppedError(f"stopped after {state.done} of {total} windows", hint="run the same command again to go on")
 
-    def _begun(self, hooks: Hooks) -> _State:
+    def _begun(self, hooks: Hooks) -> FitState:
         """With a shape; where bodies may face more than one way also with the first window, whose limbs tell which."""
         count, chosen = len(self.present), self._chosen()
         begin = Estimate(torch.zeros(self.model.shape_size), _nowhere(self.model, 1))
@@ -135,7 +99,7 @@ class _Sequence:
         found = [self.solver.apart(seen, self._starts(chosen, half), begin, free=self.free) for half in self._halves]
         scores, nowhere = torch.zeros(len(SCORES), count), _nowhere(self.model, count)
         states = [
-            _State(found[number].shape, found[number].unit, nowhere, scores, 0, found[number].postures)
+            FitState(found[number].shape, found[number].unit, nowhere, scores, 0, found[number].postures)
             for number in contenders(found, [self.solver.shape_energy(one, seen) for one in found])
         ]
         if len(states) == 1:
@@ -150,7 +114,7 @@ class _Sequence:
     def _chosen(self) -> list[int]:
         return spread_over(range(len(self.present)), self.config.shape_frames)
 
-    def _next(self, state: _State) -> _State:
+    def _next(self, state: FitState) -> FitState:
         count = len(self.windows)
         if state.done < count:
             return replace(self._solved(state, state.done), done=state.done + 1)
@@ -158,7 +122,7 @@ class _Sequence:
             state = self._shape_again(state)
         return replace(self._settled(state, state.done - count), done=state.done + 1)
 
-    def _solved(self, state: _State, number: int) -> _State:
+    def _solved(self, state: FitState, number: int) -> FitState:
         window = self.windows[number]
         known = self.config.overlap if number else 0
         begin = Estimate(state.shape, _nowhere(self.model, 1), state.unit)
@@ -168,7 +132,7 @@ class _Sequence:
         scores[SCORES.index("spread"), window] = found.spread
         return replace(state, postures=state.postures.replaced(window, found.estimate.postures), scores=scores)
 
-    def _shape_again(self, state: _State) -> _State:
+    def _shape_again(self, state: FitState) -> FitState:
         """From the frames that have no rival, or the least, spread over the sequence."""
         spread = state.scores[SCORES.index("spread")]
         sure = (spread <= spread.median()).nonzero()[:, 0].tolist()
@@ -177,7 +141,7 @@ class _Sequence:
         estimate = self.solver.refined_apart(estimate, self._seen(chosen), free=self.free)
         return replace(state, shape=estimate.shape, unit=estimate.unit)
 
-    def _settled(self, state: _State, number: int) -> _State:
+    def _settled(self, state: FitState, number: int) -> FitState:
         window, config = self.windows[number], self.config
         seen = self._seen(window)
         estimate = self.solver.refined(Estimate(state.shape, state.postures[window], state.unit), seen)
@@ -222,7 +186,7 @@ class _Sequence:
             found.append(Postures.joined([known[near : near + 1], *self._starts([index], half)]))
         return found
 
-    def _result(self, state: _State) -> Fitted:
+    def _result(self, state: FitState) -> Fitted:
         count = len(self.frames)
         scores = dict(zip(SCORES, state.scores, strict=True))
         postures = filled(state.postures, self.present, count)
@@ -256,5 +220,5 @@ def _everywhere(values: Tensor, present: Sequence[int], count: int) -> Tensor:  
     return torch.full((count,), torch.nan).index_copy(0, torch.tensor(present), values)
 
 
-def _shown(state: _State, window: Sequence[int]) -> dict[str, float]:
+def _shown(state: FitState, window: Sequence[int]) -> dict[str, float]:
     return {"spread": float(state.scores[SCORES.index("spread"), list(window)].mean())}

@@ -44,9 +44,11 @@ def main() -> None:
 def _compare_methods(given: argparse.Namespace) -> None:
     model = read_model_file(given.model)
     box = model.model.box.side
-    fitter = Fitter(model, given.set, is_scale_known=not given.unknown_scale, seed=given.seed)
+    networks = None if given.networks is None else read_model_file(given.networks)
+    fitter = Fitter(model, given.set, networks=networks, is_scale_known=not given.unknown_scale, seed=given.seed)
     for name in given.methods:
-        fitter.recipe(METHODS[name])  # an override that is wrong shows before the first fit
+        fitter.recipe(METHODS[name])  # an override that is wrong shows before the first fit, and so does a model that lacks
+        fitter.file(METHODS[name])
     outcomes: list[Outcome] = []
     warm: set[str] = set()
     for folder, record in listed(given.sequences, given.only):
@@ -110,6 +112,9 @@ def _arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("sequences", nargs="+", type=Path, help="folders of recon prepare synth bodies, with depth")
     parser.add_argument("--model", type=Path, help="file or run folder of a training; the model that ships with recon otherwise")
+    parser.add_argument(
+        "--networks", type=Path, metavar="MODEL", help="file or run folder of a training of networks, for methods that fit them"
+    )
     parser.add_argument("--methods", type=_names, default=["default"], help=f"of {', '.join(METHODS)}")
     parser.add_argument("--only", type=_numbers, metavar="N,…", help="sequences of these numbers, counted over all folders")
     parser.add_argument("--unknown-scale", action="store_true", help="depth in another unit; results are aligned before they are measured")

@@ -12,12 +12,14 @@ from torch import Tensor
 
 from benchmarks.npm_sequences import HeldFrames
 from recon_cli.config.recipe import load_recipe
+from recon_cli.core.errors import UsageError
 from recon_cli.core.hooks import NoHooks
 from recon_cli.run.npm_model_file import ModelFile
 from recon_cli.run.npm_outputs import FittedBody
 from recon_cli.run.npm_solve import solve
 from recon_cli.systems.npm.config import NpmRecipe
 from recon_cli.systems.npm.fitted import Fitted, FrameQuality
+from recon_cli.systems.npm.parametric_model import ParametricModel
 from recon_cli.systems.npm.published_fit import fit_published
 from recon_cli.systems.npm.start import Start
 
@@ -38,6 +40,7 @@ class Method:
         has_equal_time: whether its iterations are chosen so that it takes the default's time.
         is_headed: whether the published fit begins from mean codes where the default has found orientations and places: the nearest view
             of every frame alone is back to front in many, which Adam does not mend.
+        is_of_networks: whether it fits the model of networks.
     """
 
     title: str
@@ -46,6 +49,7 @@ class Method:
     is_apart: bool = False
     has_equal_time: bool = False
     is_headed: bool = False
+    is_of_networks: bool = False
 
     @property
     def needs_default(self) -> bool:
@@ -74,6 +78,14 @@ METHODS: dict[str, Method] = {
     "published-seen-headed-long": Method(
         "published, hidden side left out, from the default's headings, all iterations", (*SCALED, *FAST, *SEEN_SIDE), is_headed=True
     ),
+    "published-networks": Method(
+        "published form: networks, published energy, from the default's headings",
+        ("solver=published", *FAST),
+        has_equal_time=True,
+        is_headed=True,
+        is_of_networks=True,
+    ),
+    "published-networks-long": Method("the same, all iterations", ("solver=published", *FAST), is_headed=True, is_of_networks=True),
     # Without pairs limbs have nothing to be drawn to.
     "no-icp": Method("no ICP: silhouette and free space alone", ("fit.terms.depth=0", "fit.limb_rounds=0")),
     "no-sliding": Method("ICP across the surface alone", ("fit.terms.sliding=0",)),
@@ -117,13 +129,35 @@ class Fitter:
 
     Args:
         model: the file.
+        networks: the file of a model of networks, for methods that fit one.
         overrides: of the default recipe, before those of a method.
         is_scale_known: whether the depth is in the training bodies' unit.
         seed: of the fits.
     """
 
-    def __init__(self, model: ModelFile, overrides: Sequence[str] = (), *, is_scale_known: bool = True, seed: int = 0) -> None:
-        self.model, self.overrides, self.is_scale_known, self.seed = model, tuple(overrides), is_scale_known, seed
+    def __init__(
+        self,
+        model: ModelFile,
+        overrides: Sequence[str] = (),
+        *,
+        networks: ModelFile | None = None,
+        is_scale_known: bool = True,
+        seed: int = 0,
+    ) -> None:
+        self.model, self.networks, self.overrides = model, networks, tuple(overrides)
+        self.is_scale_known, self.seed = is_scale_known, seed
+
+    def file(self, method: Method) -> ModelFile:
+        """Of the model that the method fits.
+
+        Raises:
+            UsageError: it is one of networks, and none was given.
+        """
+        if not method.is_of_networks:
+            return self.model
+        if self.networks is None:
+            raise UsageError(f"'{method.title}' fits a model of networks", hint="give one: --networks MODEL")
+        return self.networks
 
     def recipe(self, method: Method) -> NpmRecipe:
         """The method's.
@@ -149,7 +183,7 @@ class Fitter:
             recipe = _of_length(recipe, count)
         parts = [frames.only([frame]) for frame in range(len(frames))] if method.is_apart else [frames]
         fits, spent = self._timed(method, parts, recipe, default)
-        bodies = [FittedBody(self.model.model, fit) for fit in fits]
+        bodies = [FittedBody(self.file(method).model, fit) for fit in fits]
         return Found(
             fits=tuple(fits),
             vertices=torch.stack([vertices for body in bodies for _, vertices in body.posed()]),
@@ -166,15 +200,22 @@ class Fitter:
         return fits, time.process_time() - start
 
     def _fit(self, method: Method, frames: HeldFrames, recipe: NpmRecipe, default: Found | None = None) -> Fitted:
-        model = with_starts(self.model, method.starts)
+        model = with_starts(self.file(method), method.starts)
         if method.is_headed and default is not None:
-            return fit_published(model.model, frames, _headed(default.fits[0]), recipe.published, seed=self.seed).fitted
+            start = _headed(default.fits[0], self.model.model, model.model)
+            return fit_published(model.model, frames, start, recipe.published, seed=self.seed).fitted
         settings = {"seed": self.seed, "hooks": NoHooks(), "resume": None, "device": torch.device("cpu")}
         return solve(model, frames, recipe, is_scale_known=self.is_scale_known, **settings)
 
 
-def _headed(found: Fitted) -> Start:
-    return Start(torch.zeros_like(found.shape), torch.zeros_like(found.poses), found.roots, found.places, found.unit)
+def _headed(found: Fitted, model: ParametricModel, other: ParametricModel) -> Start:
+    """Mean codes of another model, with a canonical body where the fit has one: models differ in box and pivot."""
+    unit = found.unit / model.box.side * other.box.side
+    pivots = [one.pivot(torch.zeros(one.shape_size)) for one in (model, other)]
+    here, there = (one.box.outside(pivot).float() for one, pivot in zip((model, other), pivots, strict=True))  # [scene units]
+    moved = found.places + found.roots @ (there - here) / model.box.side
+    codes = torch.zeros(other.shape_size), torch.zeros(len(found.poses), other.pose_size)
+    return Start(*codes, found.roots, moved * (found.unit / unit), unit)
 
 
 def with_starts(model: ModelFile, kept: Literal["all", "views", "orientation"]) -> ModelFile:

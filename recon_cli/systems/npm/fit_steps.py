@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 import torch
+from numpy.linalg import LinAlgError
 from torch import Tensor
 
 from recon_cli.core.errors import NumericsError
@@ -114,7 +116,8 @@ class Stepper:
             NumericsError: the equations have no solution.
         """
         equations = self.equations(estimate, seen, scale, free=free, also=also)
-        change, shared = solve(equations, estimate.postures.poses, smoothness)
+        with _solvable():
+            change, shared = solve(equations, estimate.postures.poses, smoothness)
         if not bool(change.isfinite().all() and shared.isfinite().all()):
             raise NumericsError("a step of the fit is not finite")
         size = len(estimate.shape) if free.shape else 0
@@ -155,8 +158,17 @@ class Stepper:
         """
         blocks = self.equations(estimate, seen, scale, free=HELD).blocks.double()
         rows = self.motion(estimate.shape, estimate.postures, with_shape=False).by_posture.flatten(1, 2)  # [B, 3 v, D]
-        covariance = covariances(blocks, smoothness, estimate.postures.poses.shape[1]).float()
+        with _solvable():
+            covariance = covariances(blocks, smoothness, estimate.postures.poses.shape[1]).float()
         return ((rows @ covariance) * rows).sum(dim=(1, 2)).div(rows.shape[1] / 3).clamp(min=0).sqrt()
+
+
+@contextmanager
+def _solvable() -> Iterator[None]:
+    try:
+        yield
+    except (LinAlgError, torch.linalg.LinAlgError) as error:
+        raise NumericsError("the equations of a step of the fit have no solution", hint="take weights nearer to the defaults") from error
 
 
 def solve(equations: Equations, poses: Tensor, smoothness: float) -> tuple[Tensor, Tensor]:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from recon_cli.core.closest_points import ClosestPoints
-from recon_cli.core.errors import InputError, StoppedError
+from recon_cli.core.errors import InputError, NumericsError, StoppedError
 from recon_cli.core.hooks import NoHooks
 from recon_cli.core.mesh import Mesh
 from recon_cli.systems.npm.fit import fit
@@ -97,3 +97,10 @@ def test_depth_of_nothing_is_refused() -> None:
     frames = tube_frames(2)
     with pytest.raises(InputError, match="none of 2 depth maps"):
         fit(model, guesses, replace(frames, maps=torch.zeros_like(frames.maps)), SMALL)
+
+
+def test_weights_that_leave_no_solution_are_told() -> None:
+    model, _, guesses = learned_tubes()
+    terms = SMALL.terms.model_copy(update={"smoothness": 1e30, "liveliness": 1e30})
+    with pytest.raises(NumericsError, match="step of the fit"):
+        fit(model, guesses, tube_frames(5), SMALL.model_copy(update={"terms": terms}))

@@ -71,7 +71,8 @@ def test_an_end_is_led_back_to_the_depth_that_it_leaves_over() -> None:
     limbs = Limbs(model, CONFIG.terms, energy)
     stepper = Stepper(model, CONFIG.terms, torch.arange(0, len(model.vertices), 2))
     mended = limbs.mended(wrong, seen, stepper, CONFIG)
-    assert mended is not None and mended.frames == (0,)
+    assert mended is not None
+    assert mended.frames == (0,)
     before, after = (float(energy.left_over(one, seen, 0.03)[0].float().mean()) for one in (wrong, mended.estimate))
     assert after < 0.3 * before
     assert limbs.mended(true, seen, stepper, CONFIG) is None

@@ -30,7 +30,7 @@ class Limits:
     deviation: float | None = None
 
 
-NEWTON = Limits(unexplained=0.02, overhang=0.05, spread=0.05, deviation=0.009)
+NEWTON = Limits(unexplained=0.02, overhang=0.05, spread=0.05, deviation=0.007)
 PUBLISHED = Limits(unexplained=0.05, overhang=0.05)
 LIMITS: Mapping[str, Limits] = {"newton": NEWTON, "published": PUBLISHED}
 """By the solver's name in the recipe."""

@@ -57,7 +57,7 @@ def test_the_limits_are_those_of_the_solver_that_ran():
     assert reasons(found, 2, (), PUBLISHED) == ["part of the depth is not explained"]
     newton = quality_of({**scores, "spread": torch.zeros(3), "deviation": torch.tensor([0.001, 0.001, torch.nan])})
     assert newton.is_doubtful.tolist() == [False, True, True]
-    assert [chart.limit for chart in curves_of(newton, NEWTON)] == pytest.approx([1, 2, 5, 5, 0.9])
+    assert [chart.limit for chart in curves_of(newton, NEWTON)] == pytest.approx([1, 2, 5, 5, 0.7])
 
 
 @pytest.mark.parametrize("frames", [1, 2, 5, 30])

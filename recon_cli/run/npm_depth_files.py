@@ -21,6 +21,8 @@ LEVELS = ".png"
 CAMERA_NAMES = ("cameras.json", "camera.json")
 MASKS = "masks"
 UNITS = {"m": 1.0, "cm": 100.0, "mm": 1000.0}
+ENDLESS = 1e8
+"""Renderers write 1e10 or the largest number where nothing is seen [scene units]."""
 _STILL = 1e-6
 """Cameras whose numbers differ by less are the same one."""
 
@@ -225,7 +227,7 @@ def _size(values: Tensor) -> str:
 
 
 def cleaned(depth: Tensor) -> tuple[Tensor, int]:  # [H, W] -> [H, W], count
-    """A depth map whose NaN, infinite and negative depths are 0, and how many those are."""
-    is_bad = ~torch.isfinite(depth) | (depth < 0)
+    """A depth map whose NaN, infinite, negative and endless depths are 0, and how many those are."""
+    is_bad = ~torch.isfinite(depth) | (depth < 0) | (depth >= ENDLESS)
     count = int(is_bad.sum())
     return (torch.where(is_bad, 0.0, depth) if count else depth), count

@@ -124,6 +124,8 @@ def fit(job: FitJob, display: Display, *, solver: Solver = solve) -> dict[str, A
         write_page(folder.report, fit_page(shown, _facts(job, model, str(device))))
         folder.log(record)
         folder.finish()
+    if record["doubtful"]:
+        display.note(f"{record['doubtful']} of {len(frames)} frames are doubtful: the report says which and why")
     return record
 
 

@@ -216,8 +216,10 @@ class _Scale:
         if ratio > FAR_OFF:
             close = min(COMMON, key=lambda name: abs(np.log(ratio / COMMON[name])))
             meant = {"mm": "millimetres", "cm": "centimetres"}[close]
+            if unit == close:
+                return InputError(message, path=self.sources.depth, hint="write 0 where nothing is seen, or mask the body with --masks DIR")
             message += f": the depths look like {meant}" + (", not metres" if unit is None else "")
-            hint = f"--unit {close}, or --scale unknown if the body's size is not known"
+            hint = f"--unit {close}, or --scale unknown if the body's size is not known; where nothing is seen depth is 0"
         return InputError(message, path=self.sources.depth, hint=hint)
 
 
@@ -243,12 +245,12 @@ def _survey(files: DepthFiles, shape: torch.Size, note: Note) -> list[np.ndarray
             sampled.append(depth.numpy())
     if bad and not has_depth:
         raise InputError(
-            f"has no valid depth: every pixel of {count} maps is NaN, infinite, negative or 0",
+            f"has no valid depth: every pixel of {count} maps is NaN, infinite, negative, endless or 0",
             path=files.maps[0].parent,
             hint="expected positive z-depths, and 0 where nothing is seen; write the maps again",
         )
     if bad:
-        note(f"{len(bad)} of {count} depth maps have NaN, infinite or negative values, which count as nothing: {_some(bad)}")
+        note(f"{len(bad)} of {count} depth maps have NaN, infinite, negative or endless values, which count as nothing: {_some(bad)}")
     return sampled
 
 

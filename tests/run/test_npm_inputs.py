@@ -116,8 +116,23 @@ def test_a_map_without_any_valid_depth_is_an_empty_frame(bodies, tmp_path, value
 
 
 def test_maps_without_any_valid_depth_at_all_are_refused(bodies, tmp_path):
-    with pytest.raises(InputError, match="has no valid depth: every pixel of 2 maps is NaN, infinite, negative or 0"):
+    with pytest.raises(InputError, match="has no valid depth: every pixel of 2 maps is NaN, infinite, negative, endless or 0"):
         load(write_sequence(tmp_path / "scene", [np.full_like(bodies[0], np.nan)] * 2))
+
+
+@pytest.mark.parametrize("nothing", [1e10, 3e38])
+def test_what_renderers_write_for_nothing_is_nothing(bodies, tmp_path, nothing):
+    notes = []
+    frames = load(write_sequence(tmp_path / "scene", [np.where(body > 0, body, nothing) for body in bodies]), notes=notes)
+    assert torch.equal(frames.depth(0), load(write_sequence(tmp_path / "plain", bodies)).depth(0))
+    assert any("4 of 4 depth maps have" in note for note in notes)
+
+
+def test_depth_of_nothing_in_the_right_unit_is_not_taken_for_another_unit(bodies, tmp_path):
+    scene = write_sequence(tmp_path / "scene", [1000 * np.where(body > 0, body, 1000) for body in bodies])
+    with pytest.raises(InputError, match=r"with --unit mm, but the model's bodies measure 1\.75$") as raised:
+        load(scene, unit="mm")
+    assert "write 0 where nothing is seen" in str(raised.value.hint)
 
 
 def test_frames_of_two_kinds_are_refused(bodies, tmp_path):
@@ -163,7 +178,7 @@ def test_another_unit_is_detected_and_said(bodies, tmp_path, has_room, factor, l
         load(scene)
     assert raised.value.hint is not None
     assert hint in raised.value.hint
-    frames = load(scene, unit=hint.split()[-1])
+    frames = load(scene, unit=hint.split()[1])
     assert float(frames.depth(0).max()) == pytest.approx(float((bodies[0]).max()), rel=0.05)
 
 

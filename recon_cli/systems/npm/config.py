@@ -49,7 +49,7 @@ class TemplateConfig(Recipe):
     rounds: int = Field(
         default=2, ge=1, le=10, description="times that the template is warped onto all; before each but the first it is the mean"
     )
-    stages: tuple[WarpStage, ...] = Field(default_factory=_stages, description="of every warp, from stiff to soft")
+    stages: tuple[WarpStage, ...] = Field(default_factory=_stages, min_length=1, description="of every warp, from stiff to soft")
     reach: float = Field(default=0.03, gt=0.0, description="pairs this far apart count a quarter [share of the box]")
 
 

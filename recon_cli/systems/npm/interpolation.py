@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
@@ -10,6 +11,7 @@ import torch
 from torch import Tensor
 
 from recon_cli.core.closed_surface import enclosed_volume
+from recon_cli.core.errors import InputError
 from recon_cli.core.mesh import Mesh
 from recon_cli.core.normals import face_areas, vertex_normals
 from recon_cli.systems.npm.codes import Codes, Posing, in_world
@@ -107,7 +109,10 @@ def walk(model: ParametricModel, path: Codes) -> Iterator[Waypoint]:
 
 def _grown(model: ParametricModel, start: Codes, end: Codes, time: Tensor) -> tuple[Tensor, Tensor]:
     """Shape codes [T, S] and units [T] [scene units a box] whose canonical volume grows linearly, as far as the shapes are similar."""
-    sizes = [float(_canonical_volume(model, codes.shape)) ** (1 / 3) for codes in (start, end)]
+    volumes = [float(_canonical_volume(model, codes.shape)) for codes in (start, end)]
+    if not all(0 < volume < math.inf for volume in volumes):
+        raise InputError("a shape code is of no body: its canonical surface encloses no volume", hint="take codes that a fit has written")
+    sizes = [volume ** (1 / 3) for volume in volumes]
     ratio, units = sizes[1] / sizes[0], [float(codes.unit) for codes in (start, end)]
     size = _cube_root_law(ratio, time)
     share = (size - 1) / (ratio - 1) if abs(ratio - 1) > 1e-6 else time

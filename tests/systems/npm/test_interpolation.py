@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from recon_cli.core.closed_surface import closed_mesh, enclosed_volume
+from recon_cli.core.errors import InputError
 from recon_cli.core.topology import components
 from recon_cli.systems.npm.codes import Codes, Posing, in_world
 from recon_cli.systems.npm.interpolation import TOLERANCE, path_between, walk
@@ -121,3 +122,10 @@ def test_a_surface_is_made_once_while_the_shape_stays(tubes):
         posing(shapes[0], pose)
     posing(shapes[1], poses[0])
     assert len(made) == 2
+
+
+def test_a_code_of_no_body_is_refused(tubes):
+    start, end = ends(tubes)
+    huge = replace(end, shape=1e30 * end.shape)
+    with pytest.raises(InputError, match="encloses no volume"):
+        path_between(tubes[0], start, huge, what="shape", frames=5)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import cached_property, lru_cache
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -96,7 +96,7 @@ class _Sequence:
         count, chosen = len(self.present), self._chosen()
         begin = Estimate(torch.zeros(self.model.shape_size), _nowhere(self.model, 1))
         seen = self._seen(chosen)
-        found = [self.solver.apart(seen, self._starts(chosen, half), begin, free=self.free) for half in self._halves]
+        found = [self.solver.apart(seen, self._starts(chosen, half), begin, free=self.free) for half in self._halves()]
         scores, nowhere = torch.zeros(len(SCORES), count), _nowhere(self.model, count)
         states = [
             FitState(found[number].shape, found[number].unit, nowhere, scores, 0, found[number].postures)
@@ -164,7 +164,6 @@ class _Sequence:
             found.append(observed(self._depth(index), self.frames.K, unit=self.begin.unit, **draws))
         return Observed.joined(found)
 
-    @cached_property
     def _halves(self) -> list[Half | None]:
         """Which ways bodies may face."""
         if not self.config.both_ways:

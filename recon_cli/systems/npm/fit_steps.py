@@ -167,7 +167,7 @@ class Stepper:
 def _solvable() -> Iterator[None]:
     try:
         yield
-    except (LinAlgError, torch.linalg.LinAlgError) as error:
+    except (LinAlgError, torch.linalg.LinAlgError) as error:  # pyright: ignore[reportPrivateImportUsage]  (documented, not exported)
         raise NumericsError("the equations of a step of the fit have no solution", hint="take weights nearer to the defaults") from error
 
 

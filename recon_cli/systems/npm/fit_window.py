@@ -59,6 +59,7 @@ class WindowFitter:
         self.energy = Energy(model, config.terms)
         self.limbs = Limbs(model, config.terms, self.energy)
         self.path_points = order[:PATH_POINTS]
+        self._loose = min(LOOSE, config.terms.smoothness)
 
     def __call__(self, seen: Observed, starts: Sequence[Postures], begin: Estimate, *, before: Postures | None = None) -> Solved:
         """Solve a window; shape and unit are held.
@@ -73,7 +74,7 @@ class WindowFitter:
         estimate = self._path(seen, candidates)
         if before is not None:
             estimate = replace(estimate, postures=Postures.joined([before, estimate.postures[len(before) :]]))
-        estimate = self._loose(estimate, seen)
+        estimate = self._together(estimate, seen, HELD, self._loose, self._loose)
         estimate = self._tracked(estimate, seen, before)
         estimate = self._with_new_limbs(estimate, seen)
         estimate = self.refined(estimate, seen)
@@ -85,19 +86,16 @@ class WindowFitter:
         They are also tied tightly at first and then less: a limb that hides for some frames is led past them, where by itself it would fall
         into what is nearest. Whichever motion has less energy is kept.
         """
-        loose = self._settled(self._loose(estimate, seen), seen, min(LOOSE, self.config.terms.smoothness))
+        loose = self._settled(self._together(estimate, seen, HELD, self._loose, self._loose), seen, HELD, self._loose)
         smoothness = self._smoothness(loose)
         tied = self._together(estimate, seen, HELD, self.config.tied * smoothness, math.sqrt(self.config.tied) * smoothness)
-        found = [self._settled(one, seen, smoothness) for one in (loose, tied)]
+        found = [self._settled(one, seen, HELD, smoothness) for one in (loose, tied)]
         return min(found, key=lambda one: self._motion_energy(one, seen, smoothness))
 
-    def _loose(self, estimate: Estimate, seen: Observed) -> Estimate:
-        loose = min(LOOSE, self.config.terms.smoothness)
-        return self._together(estimate, seen, HELD, loose, loose)
-
-    def _settled(self, estimate: Estimate, seen: Observed, smoothness: float) -> Estimate:
+    def _settled(self, estimate: Estimate, seen: Observed, free: Free, smoothness: float = 0.0) -> Estimate:
+        """The last steps."""
         for scale in self.config.final_scales:
-            estimate = self.fine.step(estimate, seen, scale, free=HELD, smoothness=smoothness)
+            estimate = self.fine.step(estimate, seen, scale, free=free, smoothness=smoothness)
         return estimate
 
     def _smoothness(self, estimate: Estimate) -> float:
@@ -110,10 +108,7 @@ class WindowFitter:
 
     def refined_apart(self, estimate: Estimate, seen: Observed, *, free: Free) -> Estimate:
         """Frames that have nothing to do with each other but what they share, after steps together."""
-        estimate = self._together(estimate, seen, free)
-        for scale in self.config.final_scales:
-            estimate = self.fine.step(estimate, seen, scale, free=free)
-        return estimate
+        return self._settled(self._together(estimate, seen, free), seen, free)
 
     def apart(self, seen: Observed, starts: Sequence[Postures], begin: Estimate, *, free: Free) -> Estimate:
         """Of frames that are no neighbours the candidates with the least energy, then ``refined_apart``."""
